@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One node's replication without I/O: bytes and time in, bytes and wishes
+ * out. It joins the core's decisions (replication/core) with the engine and
+ * the codec. The daemon drives it with libuv (replication.c), the simulation
+ * with a fake clock and a fake wire.
+ *
+ * Thread: all functions by one thread, but those of the journal. */
+#ifndef REPLICATION_NODE_H
+#define REPLICATION_NODE_H
+
+#include "replication/message.h"
+#include "src/base/error.h"
+#include "src/engine/engine.h"
+
+#define NODE_LINKS_MAX 4 /* Connections at once; a link is 0..3. */
+
+/* What the node wants of whoever drives it. None of them calls the node. */
+struct node_hooks {
+    void *ctx;
+    /* Start to connect to the peer; node_dialed() or node_dial_failed() will
+     * follow. Not called while one is under way. */
+    void (*dial)(void *ctx);
+    /* Open or close the replication port. 0, or -ERR_BUSY: somebody has it
+     * (it will be tried again), or -ERR_SYSTEM. */
+    int (*listen)(void *ctx, bool open);
+    /* Send what node_output() still gives, then close. */
+    void (*close)(void *ctx, unsigned link);
+    /* The client port may open: this node has the data. Once. */
+    void (*serve)(void *ctx);
+};
+
+struct node_config {
+    struct engine *engine;
+    uint64_t node;        /* Random, not 0. */
+    uint64_t incarnation; /* Random, not 0; the same as long as the data. */
+    const char *pair;     /* Name that both nodes share; may be "". */
+    const char *peer_name; /* HOST:PORT for log lines; NULL without a peer. */
+    bool dials;           /* False: no peer is configured, only listen. */
+    uint64_t item_bytes_max;
+    uint64_t join_wait_ms; /* How long a start waits for the peer; 2000. */
+    uint64_t dead_ms;      /* Silence after which a link is dead; 1000. */
+    uint64_t drain_ms;     /* How long a clean stop waits; 5000. */
+    size_t ring_entries;   /* Power of two. */
+    size_t tombstones_max;
+    uint64_t random_seed;  /* For jitter. */
+};
+
+struct node;
+
+/* Sets the engine's journal; before the engine's threads run.
+ * Errors: -ERR_MEMORY, -ERR_RANGE. Owns: caller, until node_free(). */
+MUST_CHECK int node_new(const struct node_config *config,
+                        const struct node_hooks *hooks, struct node **out);
+void node_free(struct node **node);
+/* Called by worker threads when there is something to send and the driver
+ * sleeps; set before they run. See node_may_sleep(). */
+void node_set_wake(struct node *node, void (*wake)(void *ctx), void *ctx);
+
+void node_start(struct node *node, uint64_t now_ns);
+/* Starts a clean stop: everything acknowledged goes to the peer. */
+void node_drain(struct node *node, uint64_t now_ns);
+bool node_drained(const struct node *node); /* Confirmed, or out of time. */
+
+/* A connection to the peer is up on this link (the driver chose a free one);
+ * or it could not be made. */
+void node_dialed(struct node *node, uint64_t now_ns, unsigned link);
+void node_dial_failed(struct node *node, uint64_t now_ns, const char *why);
+/* Somebody at the peer's address connected. */
+void node_accepted(struct node *node, uint64_t now_ns, unsigned link);
+/* The link is gone; also the answer to hooks.close. */
+void node_lost(struct node *node, uint64_t now_ns, unsigned link,
+               const char *why);
+/* Takes whole frames off the front of bytes; returns how many bytes it took.
+ * Never blocks; bounded work per call (then it returns early: call again).
+ * *needed: bytes wanted at the front before it can go on. */
+size_t node_received(struct node *node, uint64_t now_ns, unsigned link,
+                     struct slice bytes, size_t *needed);
+/* Composes what is to be sent now on that link; 0: nothing. Values are looked
+ * up at this moment. room is at least 2 * CODEC_PART_BYTES. */
+size_t node_output(struct node *node, uint64_t now_ns, unsigned link,
+                   char *out, size_t room);
+/* Deadlines: to be called at node_deadline() or earlier. */
+void node_tick(struct node *node, uint64_t now_ns);
+uint64_t node_deadline(const struct node *node);
+/* The driver has nothing to do: from now on a record wakes it. False when
+ * something came in between: go round again. */
+bool node_may_sleep(struct node *node);
+
+/* ---- what an operator sees ---- */
+
+enum node_role { NODE_ROLE_DIALER, NODE_ROLE_LISTENER };
+enum node_state {
+    NODE_STARTING, /* Looks for its peer. */
+    NODE_JOINING,  /* Gets the data; the client port is closed. */
+    NODE_PAIRED,
+    NODE_LAGGING, /* Paired, but a resync towards the peer is under way. */
+    NODE_ALONE,
+    NODE_DRAINING,
+};
+
+struct node_status {
+    enum node_role role;
+    enum node_state state;
+    uint64_t link_up_s;
+    uint64_t reconnects;
+    uint64_t seq_next, seq_sent, seq_acked, seq_applied;
+    uint64_t lag_entries, lag_bytes, lag_ms;
+    enum resync_kind resync_kind; /* The last one, sent or received. */
+    uint64_t resync_items;
+    uint64_t resync_ns;
+    uint64_t tombstones, dirty_buckets, conflicts;
+    uint64_t sent, applied, rejected_older;
+    uint64_t ring_size, ring_used;
+    uint64_t bytes_in, bytes_out;
+    int64_t clock_offset_us;
+    uint64_t refused;
+};
+
+void node_status(const struct node *node, uint64_t now_ns,
+                 struct node_status *out);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The replication of a daemon: a thread with a libuv loop that runs a node
+ * (node.h) on real sockets. */
+#ifndef REPLICATION_REPLICATION_H
+#define REPLICATION_REPLICATION_H
+
+#include "src/base/error.h"
+#include "src/base/metrics.h"
+#include "src/engine/engine.h"
+
+#define REPLICATION_PORT_DEFAULT 11212
+
+struct replication;
+
+struct replication_config {
+    struct engine *engine;
+    const struct clock *clock;
+    const char *peer_host; /* Name or address, -x; NULL: none. Resolved at
+                              start and again at every dial. */
+    uint16_t peer_port;
+    const char *listen_host; /* -l; NULL: all addresses. */
+    uint16_t listen_port;    /* 0: any free one (see replication_port()). */
+    const char *pair;
+    uint64_t item_bytes_max;
+    uint64_t memory_bytes; /* -m, from which the limits below follow when 0. */
+    size_t ring_bytes;
+    size_t tombstones_max;
+    uint64_t dead_ms;  /* 0: 1000. */
+    uint64_t drain_ms; /* 0: 5000. */
+    /* Called once, on the replication thread, when the node has the data. */
+    void (*serve)(void *ctx);
+    void *serve_ctx;
+};
+
+/* Checks the configuration, resolves the peer, sets the engine's journal.
+ * Errors: negative, and a sentence for the operator in words. */
+#define REPLICATION_WORDS_MAX 256
+MUST_CHECK int replication_new(const struct replication_config *config,
+                               struct replication **out,
+                               char words[REPLICATION_WORDS_MAX]);
+/* Starts the thread. */
+MUST_CHECK int replication_start(struct replication *replication);
+/* Drains (bounded by drain_ms) and ends the thread. */
+void replication_stop(struct replication *replication);
+void replication_free(struct replication **replication);
+
+/* The port it listens on, or will. */
+uint16_t replication_port(const struct replication *replication);
+
+/* The lines of `stats replication`; and repcached's three of plain `stats`.
+ * Thread: any. */
+void replication_stats(struct replication *replication,
+                       struct stats_out *out);
+void replication_stats_repcached(struct replication *replication,
+                                 struct stats_out *out);
+
+#endif

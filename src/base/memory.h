@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Memory from the heap, zeroed, through one door that tests can make fail. */
+#ifndef BASE_MEMORY_H
+#define BASE_MEMORY_H
+
+#include <stddef.h>
+
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+/* Errors: NULL when memory is exhausted or count * size overflows.
+ * Owns:   caller, until memory_free(). */
+void *memory_new(size_t count, size_t size);
+void *memory_resize(void *old, size_t count, size_t size);
+
+/* Takes a T **: frees and nulls; accepts a NULL inside. */
+#define memory_free(pointer_to_pointer) \
+    memory_free_at((void *)(pointer_to_pointer))
+void memory_free_at(void *pointer_to_pointer);
+
+/* Makes the n-th allocation from now fail once; 0 switches it off. For tests;
+ * one thread. */
+void memory_fail_at(size_t nth);
+
+/* Reserves address space that costs nothing until touched (mmap, private,
+ * no swap reservation); zeroed. NULL when refused. */
+void *memory_reserve(size_t bytes);
+void memory_unreserve(void *base, size_t bytes);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What all sessions of a daemon share, and what each worker thread has of its
+ * own. Made by main, used by the server through session.h. */
+#ifndef COMMAND_COMMANDS_H
+#define COMMAND_COMMANDS_H
+
+#include "src/base/error.h"
+#include "src/base/metrics.h"
+#include "src/engine/engine.h"
+
+struct commands;
+struct command_thread;
+
+struct commands_config {
+    const char *version;   /* For the reply to `version`. */
+    uint64_t item_bytes_max;
+    bool cas_shown;        /* False with -C. */
+    bool flush_allowed;    /* False with -F. */
+};
+
+/* Errors: NULL when memory is exhausted. */
+struct commands *commands_new(struct engine *engine,
+                              const struct commands_config *config);
+void commands_free(struct commands **commands);
+
+/* `stats GROUP` shows what the group's sources put; "" is plain `stats`, whose
+ * lines come in memcached's order whatever the order of the sources. Before
+ * any thread runs. Several sources per group are allowed.
+ * Errors: -ERR_LIMIT. */
+#define COMMAND_SOURCES_MAX 32
+typedef void commands_stats_fn(void *ctx, struct stats_out *out);
+MUST_CHECK int commands_add_stats(struct commands *commands, const char *group,
+                                  commands_stats_fn *fn, void *ctx);
+/* Called by `stats reset`. */
+typedef void commands_reset_fn(void *ctx);
+MUST_CHECK int commands_add_reset(struct commands *commands,
+                                  commands_reset_fn *fn, void *ctx);
+
+/* One per worker: its engine thread, counters, scratch for batches.
+ * Errors: NULL when memory is exhausted. */
+struct command_thread *command_thread_new(struct commands *commands);
+void command_thread_free(struct command_thread **thread);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One client's conversation without a socket: bytes in, replies out.
+ *
+ * The server reads into any buffer and hands over what is there; the session
+ * takes whole requests off its front, executes them in batches and composes
+ * the replies in a sink. What it did not take stays with the server and comes
+ * again with more behind it. A large value bypasses the buffer: it is read
+ * from the socket straight into its item.
+ *
+ * Any cut of the input into pieces gives the same replies. */
+#ifndef COMMAND_SESSION_H
+#define COMMAND_SESSION_H
+
+#include "src/protocol/sink.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct command_thread;
+struct session;
+
+enum session_want {
+    SESSION_INPUT, /* More bytes behind what was not taken. */
+    SESSION_BODY,  /* Value bytes, at session_space(). */
+    SESSION_DRAIN, /* The sink is full: send it, then run again. */
+    SESSION_YIELD, /* Its share of this turn is used: run again when others
+                      had theirs. */
+    SESSION_CLOSE, /* Send what is pending, then close. */
+};
+
+/* A request line with its terminator; `get` and `gets` lines may be longer. */
+#define SESSION_LINE_MAX 2048
+#define SESSION_GET_LINE_MAX (16u * 1024 * 1024)
+
+/* Errors: NULL when memory is exhausted.
+ * Thread: the worker that owns thread. */
+struct session *session_new(struct command_thread *thread);
+void session_free(struct session **session);
+
+/* Takes requests off the front of input; at most requests_max of them (-R, at
+ * least 1). Returns how many bytes it took. */
+size_t session_run(struct session *session, struct slice input,
+                   size_t requests_max, struct sink *out,
+                   enum session_want *want);
+
+/* Where the next value bytes go when it wants SESSION_BODY. */
+char *session_space(struct session *session, size_t *room);
+void session_filled(struct session *session, size_t size);
+
+/* Sets the thread's time; once per batch of events. */
+void command_thread_set_now(struct command_thread *thread, uint64_t now_ns);
+/* After the replies are written: the time to wake the replication. */
+void command_thread_settle(struct command_thread *thread);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The cache: the one door to it. No sockets, no globals; time is handed in.
+ *
+ * Every caller has a struct engine_thread of its own: its counters, its time.
+ * All functions may be called by several threads at once, each with its own
+ * struct engine_thread. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "src/base/clock.h"
+#include "src/base/error.h"
+#include "src/base/metrics.h"
+#include "src/engine/engine_metrics.h"
+#include "src/engine/mutation.h"
+
+#define ENGINE_KEY_MAX 250
+#define ENGINE_EXPIRED 1u /* expires_at_s of what is dead on arrival. */
+#define ENGINE_CLASSES_MAX 255 /* Slab classes are 1..254. */
+
+struct engine;
+struct engine_thread;
+struct item;
+
+struct engine_config {
+    uint64_t memory_bytes;    /* Room for items (-m). */
+    uint64_t item_bytes_max;  /* A whole item with its header (-I). */
+    uint64_t page_bytes;      /* 0: 1 MiB. Smaller ones are for tests. */
+    uint64_t chunk_bytes_max; /* 0: half a page. */
+    uint32_t chunk_bytes_min; /* Room for key, value, flags (-n); 0: 48. */
+    double growth;            /* -f; 0: the finer default classes. */
+    unsigned table_power;     /* Initial slots, as a power of two; 0: 16. */
+    bool keep_all;            /* -M: refuse rather than evict. */
+    uint64_t hash_seed;
+    unsigned node; /* Node bit of the stamps: 0 or 1. */
+};
+
+/* Errors: -ERR_MEMORY; -ERR_RANGE for a configuration that cannot work.
+ * Owns:   caller owns *out until engine_free(). */
+MUST_CHECK int engine_new(const struct engine_config *config,
+                          struct engine **out);
+/* Every struct engine_thread is gone before, and the janitor is stopped. */
+void engine_free(struct engine **engine);
+
+/* The journal hears of every change from now on. Before any thread runs. */
+void engine_set_journal(struct engine *engine, const struct journal *journal);
+struct stamp_clock *engine_stamp_clock(struct engine *engine);
+
+/* Errors: NULL when memory is exhausted. */
+struct engine_thread *engine_thread_new(struct engine *engine);
+void engine_thread_free(struct engine_thread **thread);
+/* Sets the caller's time; before each batch. */
+void engine_thread_set_now(struct engine_thread *thread, uint64_t now_ns);
+uint64_t engine_thread_now(const struct engine_thread *thread);
+/* After each batch: wakes the replication if this thread recorded anything. */
+void engine_thread_settle(struct engine_thread *thread);
+
+/* ---- keys ---- */
+
+struct engine_key {
+    struct slice bytes; /* 1..ENGINE_KEY_MAX bytes. */
+    uint64_t hash;
+};
+
+struct engine_key engine_key_of(const struct engine *engine,
+                                struct slice bytes);
+/* Two steps ahead of the use of a key: first its bucket, some keys later the
+ * items that the bucket may mean. */
+void engine_prefetch_bucket(const struct engine *engine, uint64_t hash);
+void engine_prefetch_item(const struct engine *engine, uint64_t hash);
+
+/* What a client's exptime means now: 0 never, below 0 dead, up to 30 days
+ * relative, above that seconds since 1970. */
+uint32_t engine_expires_at(const struct engine_thread *thread,
+                           int64_t exptime_s);
+
+/* ---- reading ---- */
+
+/* An item borrowed under its bucket's lock: short, no other engine call in
+ * between but those that take a view. */
+struct engine_view {
+    struct item *item;
+    struct slice key;
+    size_t value_size;
+    stamp_t stamp; /* The cas unique. */
+    uint32_t client_flags;
+    uint32_t expires_at_s; /* 0: never. */
+    uint32_t accessed_at_s; /* Before this access. */
+    uint32_t state;         /* ITEM_STATE_*. */
+    bool fetched;           /* Asked for before. */
+    unsigned slab_class;
+    uint64_t bucket; /* The engine's own. */
+};
+
+/* Finds a live item, counts a hit or a miss, marks the item as used. When true,
+ * the view is open until engine_view_end(). */
+bool engine_get(struct engine_thread *thread, const struct engine_key *key,
+                struct engine_view *view);
+/* The same with a new expiry (gat); counts a touch. */
+bool engine_get_and_touch(struct engine_thread *thread,
+                          const struct engine_key *key, uint32_t expires_at_s,
+                          struct engine_view *view);
+/* Finds by hash; counts and marks nothing. For the replication. */
+bool engine_find(struct engine_thread *thread, uint64_t hash,
+                 struct engine_view *view);
+void engine_view_end(struct engine_thread *thread, struct engine_view *view);
+
+/* Keeps the item's bytes in place beyond the view's end, whatever happens to
+ * the key. NULL when 60,000 hold it already. */
+#define ENGINE_HOLDERS_MAX 60000
+struct item *engine_view_hold(struct engine_thread *thread,
+                              struct engine_view *view);
+void engine_item_release(struct engine_thread *thread, struct item **item);
+/* The bytes of the value from offset on, as far as they lie together; empty
+ * at the end. The item is held, reserved, or in an open view. */
+struct slice engine_item_bytes(const struct engine_thread *thread,
+                               const struct item *item, size_t offset);
+
+/* ---- writing ---- */
+
+enum engine_mode {
+    ENGINE_SET,
+    ENGINE_ADD,
+    ENGINE_REPLACE,
+    ENGINE_APPEND,
+    ENGINE_PREPEND,
+    ENGINE_CAS,
+};
+
+enum engine_outcome {
+    ENGINE_STORED, /* Also: deleted, touched, counted. */
+    ENGINE_NOT_STORED,
+    ENGINE_EXISTS, /* Another version is there. */
+    ENGINE_NOT_FOUND,
+    ENGINE_NOT_A_NUMBER,
+    ENGINE_TOO_LARGE,
+    ENGINE_NO_MEMORY,
+};
+
+struct engine_write {
+    struct engine_key key;
+    enum engine_mode mode;
+    uint32_t client_flags;
+    uint32_t expires_at_s;
+    stamp_t cas; /* Compared in ENGINE_CAS. */
+    size_t value_size;
+};
+
+/* Stores a value that is there as a whole.
+ * Errors: the outcome. A set that fails for size or memory removes the old
+ *         value: nobody may read what the client wanted replaced. */
+enum engine_outcome engine_store(struct engine_thread *thread,
+                                 const struct engine_write *write,
+                                 const char *value, stamp_t *stamp);
+
+/* The same in steps, for a value that arrives in pieces: reserve an item that
+ * nobody sees yet, fill it, commit or discard it.
+ * Owns: caller owns *item until commit or discard, which null it. */
+enum engine_outcome engine_reserve(struct engine_thread *thread,
+                                   const struct engine_write *write,
+                                   struct item **item);
+/* Where value bytes from offset on go; *room is 0 at the end. */
+char *engine_item_space(struct engine_thread *thread, struct item *item,
+                        size_t offset, size_t *room);
+enum engine_outcome engine_commit(struct engine_thread *thread,
+                                  const struct engine_write *write,
+                                  struct item **item, stamp_t *stamp);
+void engine_discard(struct engine_thread *thread, struct item **item);
+
+struct engine_arith {
+    struct engine_key key;
+    uint64_t delta;
+    bool decrement;
+};
+/* incr wraps at 2^64, decr stops at 0; a shorter number is padded with blanks
+ * on the right. */
+enum engine_outcome engine_arith(struct engine_thread *thread,
+                                 const struct engine_arith *arith,
+                                 uint64_t *value, stamp_t *stamp);
+
+/* A longer life keeps the version and a shorter one is a new version. */
+enum engine_outcome engine_touch(struct engine_thread *thread,
+                                 const struct engine_key *key,
+                                 uint32_t expires_at_s);
+
+enum engine_outcome engine_remove(struct engine_thread *thread,
+                                  const struct engine_key *key);
+
+/* delay_s 0: at once. */
+void engine_flush(struct engine_thread *thread, uint64_t delay_s);
+
+/* ---- replication ---- */
+
+enum apply_result engine_apply(struct engine_thread *thread,
+                               const struct mutation *mutation);
+/* A SET whose value arrives in pieces: mutation->value is empty and value_size
+ * says how long it will be; then engine_item_space(), then commit (or
+ * engine_discard()). The decision falls at commit. */
+enum apply_result engine_apply_reserve(struct engine_thread *thread,
+                                       const struct mutation *mutation,
+                                       size_t value_size, struct item **item);
+enum apply_result engine_apply_commit(struct engine_thread *thread,
+                                      const struct mutation *mutation,
+                                      struct item **item);
+
+void engine_flush_state(const struct engine *engine, struct flush_state *out);
+/* Joins the peer's flush state into ours. True when ours changed. */
+bool engine_flush_join(struct engine_thread *thread,
+                       const struct flush_state *theirs);
+
+/* Visits the live items with hashes in [from, to], each under its bucket's
+ * lock, in no particular order inside a bucket; stops after the bucket in
+ * which items_max was reached, or when fn says false (then that bucket will
+ * be visited again). Returns the hash to go on with; sets *done when all of
+ * the range was visited. Items that stay are visited exactly once however the
+ * table grows meanwhile. */
+typedef bool engine_visit_fn(void *ctx, uint64_t hash,
+                             struct engine_view *view);
+uint64_t engine_scan(struct engine_thread *thread, uint64_t from, uint64_t to,
+                     size_t items_max, engine_visit_fn *fn, void *ctx,
+                     bool *done);
+/* Removes the live items in [from, to] that are not newer than floor and for
+ * which keep() says false; local and silent. Returns how many. */
+typedef bool engine_keep_fn(void *ctx, uint64_t hash);
+size_t engine_purge(struct engine_thread *thread, uint64_t from, uint64_t to,
+                    stamp_t floor, engine_keep_fn *keep, void *ctx);
+
+/* ---- upkeep ---- */
+
+/* One bounded round: LRU balance, reclaim of the expired, table growth, a due
+ * flush. Returns how long to rest in nanoseconds (0: there is more to do). For one thread
+ * at a time: the janitor, or a test. */
+uint64_t engine_upkeep(struct engine_thread *thread);
+/* A thread that does that. Errors: -ERR_SYSTEM, -ERR_MEMORY. */
+MUST_CHECK int engine_janitor_start(struct engine *engine,
+                                    const struct clock *clock);
+void engine_janitor_stop(struct engine *engine);
+
+/* ---- statistics, with memcached's names ---- */
+
+uint64_t engine_items(const struct engine *engine);
+void engine_stats(struct engine *engine, struct stats_out *out);
+void engine_stats_items(struct engine *engine, struct stats_out *out);
+void engine_stats_slabs(struct engine *engine, struct stats_out *out);
+void engine_stats_reset(struct engine *engine);
+/* "slab class   1: chunk size        96 perslab   10922", one call a class. */
+void engine_print_classes(const struct engine *engine,
+                          void (*line)(void *ctx, const char *text),
+                          void *ctx);
+
+#endif
