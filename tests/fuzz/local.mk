@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# A target fuzz_NAME is one name in FUZZ_TARGETS and its libraries:
+#
+#   FUZZ_TARGETS += tests/fuzz/fuzz_text
+#   tests_fuzz_fuzz_text_LDADD = $(LINK_PROTOCOL) $(FUZZ_MAIN)
+#   EXTRA_DIST += tests/fuzz/corpus/text
+#
+# An ordinary build links it with a main that replays tests/fuzz/corpus/NAME
+# and is a test; --enable-fuzzers links libFuzzer's main instead.
+FUZZ_TARGETS =
+
+if FUZZERS
+noinst_PROGRAMS += $(FUZZ_TARGETS)
+FUZZ_MAIN = $(FUZZ_ENGINE)
+EXTRA_DIST += tests/fuzz/replay_main.c
+else
+check_PROGRAMS += $(FUZZ_TARGETS)
+check_LIBRARIES += libfuzzmain.a
+libfuzzmain_a_SOURCES = tests/fuzz/replay_main.c
+FUZZ_MAIN = libfuzzmain.a
+endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What every unit test program has in common. A test file ends with
+ *
+ *   static void add_tests(TCase *tests)
+ *   {
+ *       tcase_add_test(tests, zero_is_a_number);
+ *   }
+ *   UNIT_MAIN("number", add_tests)
+ *
+ * Each test runs in a process of its own; CK_FORK=no runs them in one, for a
+ * debugger. */
+#ifndef TESTS_UNIT_H
+#define TESTS_UNIT_H
+
+#if defined(__has_include) && !__has_include(<check.h>)
+#error "check is missing: on Debian, install check"
+#endif
+#include <check.h>
+#include <stdlib.h>
+
+typedef void unit_add_fn(TCase *tests);
+
+static inline int unit_run(const char *name, unit_add_fn *add)
+{
+    Suite *suite = suite_create(name);
+    TCase *tests = tcase_create(name);
+    SRunner *runner;
+    int failed;
+
+    add(tests);
+    suite_add_tcase(suite, tests);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+#define UNIT_MAIN(name, add) \
+    int main(void) \
+    { \
+        return unit_run(name, add); \
+    }
+
+#endif
