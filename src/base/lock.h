@@ -5,6 +5,9 @@
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 
+#include "src/base/error.h"
+#include "src/base/invariant.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -27,6 +30,29 @@ enum lock_rank {
     LOCK_RANK_COUNT
 };
 
+/* What the debug build remembers of this thread: that a rank may be waited
+ * for now, that one is held, that it is no more. */
+#ifdef DEBUG_BUILD
+void lock_rank_rises(enum lock_rank rank);
+void lock_rank_hold(enum lock_rank rank);
+void lock_rank_drop(enum lock_rank rank);
+#else
+static inline void lock_rank_rises(enum lock_rank rank)
+{
+    (void)rank;
+}
+
+static inline void lock_rank_hold(enum lock_rank rank)
+{
+    (void)rank;
+}
+
+static inline void lock_rank_drop(enum lock_rank rank)
+{
+    (void)rank;
+}
+#endif
+
 /* A mutex that spins a little before it sleeps; for what is held shortly. */
 struct lock {
     pthread_mutex_t mutex;
@@ -36,14 +62,42 @@ struct lock {
 void lock_init(struct lock *lock, enum lock_rank rank);
 void lock_fini(struct lock *lock);
 void lock_take(struct lock *lock);
-bool lock_try(struct lock *lock);
+MUST_CHECK bool lock_try(struct lock *lock);
 void lock_release(struct lock *lock);
 
 /* The lowest bit of a word as a spin lock, for a lock inside a cache line.
  * Held for tens of nanoseconds; a waiter spins, then yields the processor.
- * The other 31 bits belong to the holder and are kept. */
-void lock_bit_take(_Atomic uint32_t *word, enum lock_rank rank);
-bool lock_bit_try(_Atomic uint32_t *word, enum lock_rank rank);
-void lock_bit_release(_Atomic uint32_t *word, enum lock_rank rank);
+ * The other 31 bits belong to the holder and are kept: nobody else writes
+ * them. */
+void lock_bit_wait(_Atomic uint32_t *word);
+
+static inline void lock_bit_take(_Atomic uint32_t *word, enum lock_rank rank)
+{
+    lock_rank_rises(rank);
+    if (UNLIKELY(atomic_fetch_or_explicit(word, 1, memory_order_acquire) & 1))
+        lock_bit_wait(word);
+    lock_rank_hold(rank);
+}
+
+MUST_CHECK static inline bool lock_bit_try(_Atomic uint32_t *word,
+                                           enum lock_rank rank)
+{
+    if (atomic_fetch_or_explicit(word, 1, memory_order_acquire) & 1)
+        return false;
+    lock_rank_hold(rank);
+    return true;
+}
+
+/* A plain store, not a read-modify-write: whoever else writes the word
+ * meanwhile only sets the bit that is set already. */
+static inline void lock_bit_release(_Atomic uint32_t *word,
+                                    enum lock_rank rank)
+{
+    uint32_t bits = atomic_load_explicit(word, memory_order_relaxed);
+
+    INVARIANT(bits & 1);
+    lock_rank_drop(rank);
+    atomic_store_explicit(word, bits & ~(uint32_t)1, memory_order_release);
+}
 
 #endif

@@ -3,16 +3,19 @@
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 
+#include "src/base/error.h"
+
 #include <stddef.h>
 
 #define KIB ((size_t)1024)
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 
-/* Errors: NULL when memory is exhausted or count * size overflows.
- * Owns:   caller, until memory_free(). */
-void *memory_new(size_t count, size_t size);
-void *memory_resize(void *old, size_t count, size_t size);
+/* Errors: NULL when memory is exhausted or count * size overflows; the old
+ *         memory is untouched then.
+ * Owns:   caller, until memory_free(). What a resize adds is not zeroed. */
+MUST_CHECK void *memory_new(size_t count, size_t size);
+MUST_CHECK void *memory_resize(void *old, size_t count, size_t size);
 
 /* Takes a T **: frees and nulls; accepts a NULL inside. */
 #define memory_free(pointer_to_pointer) \
@@ -25,7 +28,7 @@ void memory_fail_at(size_t nth);
 
 /* Reserves address space that costs nothing until touched (mmap, private,
  * no swap reservation); zeroed. NULL when refused. */
-void *memory_reserve(size_t bytes);
+MUST_CHECK void *memory_reserve(size_t bytes);
 void memory_unreserve(void *base, size_t bytes);
 
 #endif

@@ -32,6 +32,8 @@ void metrics_add(uint64_t *sum, const uint64_t *one, size_t count);
                 (const uint64_t *)(const void *)(one), \
                 sizeof(*(sum)) / sizeof(uint64_t))
 
+#define STATS_VALUE_MAX 1024 /* With its NUL; longer values are cut. */
+
 /* Where statistics go: one call per line.
  * Owns: name and value are the caller's and end with the call. */
 struct stats_out {

@@ -22,6 +22,10 @@ typedef uint64_t stamp_t;
 #define STAMP_MAX UINT64_MAX
 #define STAMP_TICK_NS 65536ull
 
+/* No stamp from elsewhere moves the clock beyond this (the year 2545), so that
+ * a lying peer cannot make it wrap around. */
+#define STAMP_ABSORB_MAX (STAMP_MAX - ((uint64_t)1 << 58))
+
 /* Thread: any; one per engine. */
 struct stamp_clock {
     _Atomic uint64_t last; /* Highest stamp issued or seen. */
