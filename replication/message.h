@@ -14,6 +14,8 @@
 #define MESSAGE_WORDS_MAX 200
 #define MESSAGE_PRESENT_MAX 8192 /* Hashes in one Purge. */
 #define MESSAGE_BATCH_MAX 4096   /* Mutations in one Batch. */
+#define MESSAGE_KEY_MAX 250
+#define MESSAGE_VALUE_MAX (1ull << 30) /* Bytes of a value in Parts. */
 
 enum message_type {
     MESSAGE_HELLO = 1,
