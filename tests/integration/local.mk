@@ -1,1 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# Real daemons, real clients. Not part of `make check`: scripts/test runs it.
+
+EXTRA_DIST += README.md scripts/run-pair \
+	tests/integration/packages.txt \
+	tests/integration/run \
+	tests/integration/harness/__init__.py \
+	tests/integration/harness/client.py \
+	tests/integration/harness/context.py \
+	tests/integration/harness/haproxy.py \
+	tests/integration/harness/hosts.py \
+	tests/integration/harness/node.py \
+	tests/integration/harness/process.py \
+	tests/integration/harness/wait.py \
+	tests/integration/test_command_line.py \
+	tests/integration/test_eviction.py \
+	tests/integration/test_expiry.py \
+	tests/integration/test_text_protocol.py \
+	tests/integration/text_cases.py

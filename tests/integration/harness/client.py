@@ -171,7 +171,7 @@ class Client:
             line = self.line().decode()
             if line == 'END':
                 return table
-            word, name, value = (line.split(' ', 2) + [''])[:3]
+            word, name, value = (line.split(' ', 2) + ['', ''])[:3]
             assert word == 'STAT', f'stats {what}: {line!r}'
             table[name] = value
 
