@@ -23,12 +23,16 @@
 
 struct sink;
 
-/* Errors: NULL when memory is exhausted. */
+/* Thread: one at a time.
+ * Errors: NULL when memory is exhausted. An empty sink holds no buffer. */
 struct sink *sink_new(void);
 void sink_free(struct sink **sink); /* Releases what is still borrowed. */
+/* Forgets what is pending, releases what is borrowed and is sound again: the
+ * connection it was meant for is gone. */
+void sink_clear(struct sink *sink);
 
-/* Appends. A sink that cannot grow remembers that: sink_failed(); the
- * connection is then closed. */
+/* Appends. A sink that cannot grow remembers that: sink_failed(); it takes
+ * and gives no more, and the connection is then closed. */
 void sink_put(struct sink *sink, const char *data, size_t size);
 #define sink_put_literal(sink, text) sink_put((sink), (text), sizeof(text) - 1)
 void sink_put_u64(struct sink *sink, uint64_t value);
@@ -36,9 +40,9 @@ void sink_put_u64(struct sink *sink, uint64_t value);
  * used; NULL when the sink failed. */
 char *sink_room(struct sink *sink, size_t size);
 void sink_used(struct sink *sink, size_t size);
-/* Bytes of somebody else, kept in place until release(ctx, owner) is called,
- * once, when they are sent or the sink is freed. release may be NULL: further
- * spans of one owner. */
+/* Bytes of somebody else, at least one, kept in place until release(ctx, owner)
+ * is called, once, when they are sent or the sink is freed, cleared or failed.
+ * release is NULL for all but the last of several spans of one owner. */
 typedef void sink_release_fn(void *ctx, void *owner);
 void sink_borrow(struct sink *sink, struct slice bytes,
                  sink_release_fn *release, void *ctx, void *owner);
@@ -47,10 +51,12 @@ bool sink_full(const struct sink *sink);
 bool sink_failed(const struct sink *sink);
 size_t sink_pending(const struct sink *sink); /* Bytes not yet sent. */
 
-/* Sending: up to count vectors of what is pending; then what was sent. */
+/* Sending: up to count vectors of what is pending; then what was sent. The
+ * vectors are good until the sink is used again. */
 size_t sink_vectors(struct sink *sink, struct iovec *vectors, size_t count);
 void sink_sent(struct sink *sink, size_t size);
-/* Moves all that is pending to another, empty sink. Errors: -ERR_MEMORY. */
+/* Moves all that is pending to another, empty sink, which takes as much room
+ * as that needs. Errors: -ERR_MEMORY; nothing has moved then. */
 MUST_CHECK int sink_move(struct sink *from, struct sink *to);
 
 #endif

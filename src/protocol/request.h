@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One request as every protocol parses it: what is asked for, not how it was
+ * spelled. */
+#ifndef PROTOCOL_REQUEST_H
+#define PROTOCOL_REQUEST_H
+
+#include "src/base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REQUEST_KEY_MAX 250
+#define REQUEST_VALUE_MAX (INT32_MAX - 2u) /* With the CRLF behind it. */
+
+enum request_verb {
+    REQUEST_GET,
+    REQUEST_GETS,
+    REQUEST_GAT,
+    REQUEST_GATS,
+    REQUEST_SET,
+    REQUEST_ADD,
+    REQUEST_REPLACE,
+    REQUEST_APPEND,
+    REQUEST_PREPEND,
+    REQUEST_CAS,
+    REQUEST_INCR,
+    REQUEST_DECR,
+    REQUEST_DELETE,
+    REQUEST_TOUCH,
+    REQUEST_FLUSH_ALL,
+    REQUEST_VERSION,
+    REQUEST_VERBOSITY,
+    REQUEST_STATS,
+    REQUEST_SHUTDOWN,
+    REQUEST_QUIT, /* Also what is no cache client at all: HTTP. */
+    REQUEST_NONE, /* Nothing but an error to answer. */
+    REQUEST_VERBS
+};
+
+enum request_error {
+    REQUEST_FINE,
+    REQUEST_UNKNOWN, /* No such command. */
+    REQUEST_BAD_LINE,
+    REQUEST_BAD_EXPTIME,
+    REQUEST_BAD_DELTA,
+    REQUEST_ERRORS
+};
+
+/* Borrows the line it was parsed from. */
+struct request {
+    struct slice key;  /* 1..REQUEST_KEY_MAX bytes where the verb has one. */
+    struct slice rest; /* Further keys; what of the statistics. */
+    int64_t exptime_s; /* As given: see engine_expires_at(). */
+    uint64_t number;   /* The cas unique, the delta, the level. */
+    uint32_t client_flags;
+    uint32_t value_size;
+    enum request_verb verb;
+    enum request_error error; /* Answered instead of executing. */
+    bool has_value; /* value_size bytes and a CRLF follow, error or not. */
+    bool noreply;   /* Not even an error is answered. */
+};
+
+#endif
