@@ -16,7 +16,12 @@
 #error "check is missing: on Debian, install check"
 #endif
 #include <check.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 typedef void unit_add_fn(TCase *tests);
 
@@ -35,6 +40,39 @@ static inline int unit_run(const char *name, unit_add_fn *add)
     srunner_free(runner);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
+
+/* In the child: no words on the terminal, no core on the disk. */
+static inline void unit_hush(void)
+{
+    const struct rlimit none = {0, 0};
+    int null = open("/dev/null", O_WRONLY);
+
+    if (null >= 0)
+        (void)dup2(null, STDERR_FILENO);
+    (void)setrlimit(RLIMIT_CORE, &none);
+}
+
+static inline int unit_aborted(pid_t child)
+{
+    int status = 0;
+
+    return waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+           WTERMSIG(status) == SIGABRT;
+}
+
+/* The statement breaks an invariant: tried in a child, with or without
+ * CK_FORK. */
+#define unit_assert_aborts(statement) \
+    do { \
+        pid_t unit_child = fork(); \
+        if (unit_child == 0) { \
+            unit_hush(); \
+            statement; \
+            _exit(EXIT_SUCCESS); \
+        } \
+        ck_assert_msg(unit_aborted(unit_child), "did not abort: %s", \
+                      #statement); \
+    } while (0)
 
 #define UNIT_MAIN(name, add) \
     int main(void) \

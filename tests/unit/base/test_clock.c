@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "src/base/clock.h"
+
+#include "tests/unit/unit.h"
+
+#include <time.h>
+
+static uint64_t wall_ns(void)
+{
+    struct timespec now;
+
+    ck_assert_int_eq(clock_gettime(CLOCK_REALTIME, &now), 0);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+START_TEST(real_starts_at_the_wall_clock)
+{
+    struct clock clock;
+    uint64_t now;
+
+    clock_init_real(&clock);
+    now = clock_now(&clock);
+    /* Another process may run between the readings, but not for a minute. */
+    ck_assert_uint_le(now, wall_ns() + 60 * NS_PER_S);
+    ck_assert_uint_ge(now + 60 * NS_PER_S, wall_ns());
+}
+END_TEST
+
+START_TEST(real_runs_and_never_back)
+{
+    struct clock clock;
+    uint64_t first;
+    uint64_t last;
+    unsigned i;
+
+    clock_init_real(&clock);
+    first = last = clock_now(&clock);
+    for (i = 0; i < 100000; i++) {
+        uint64_t now = clock_now(&clock);
+
+        ck_assert_uint_ge(now, last);
+        last = now;
+    }
+    ck_assert_uint_gt(last, first);
+}
+END_TEST
+
+START_TEST(fake_stands_until_set)
+{
+    struct clock clock;
+
+    clock_init_fake(&clock, 5 * NS_PER_S);
+    ck_assert_uint_eq(clock_now(&clock), 5 * NS_PER_S);
+    ck_assert_uint_eq(clock_now(&clock), 5 * NS_PER_S);
+    clock_set(&clock, 6 * NS_PER_S);
+    ck_assert_uint_eq(clock_now(&clock), 6 * NS_PER_S);
+    clock_set(&clock, NS_PER_MS);
+    ck_assert_uint_eq(clock_now(&clock), NS_PER_MS);
+}
+END_TEST
+
+START_TEST(real_cannot_be_set)
+{
+    struct clock clock;
+
+    clock_init_real(&clock);
+    unit_assert_aborts(clock_set(&clock, 1));
+}
+END_TEST
+
+static void add_tests(TCase *tests)
+{
+    tcase_add_test(tests, real_starts_at_the_wall_clock);
+    tcase_add_test(tests, real_runs_and_never_back);
+    tcase_add_test(tests, fake_stands_until_set);
+    tcase_add_test(tests, real_cannot_be_set);
+}
+UNIT_MAIN("clock", add_tests)
