@@ -1,1 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
+noinst_LIBRARIES += libserver.a
+libserver_a_SOURCES = \
+	src/server/acceptor.c \
+	src/server/acceptor.h \
+	src/server/conn.c \
+	src/server/conn.h \
+	src/server/endpoint.c \
+	src/server/endpoint.h \
+	src/server/listener.c \
+	src/server/listener.h \
+	src/server/server.c \
+	src/server/server.h \
+	src/server/server_metrics.h \
+	src/server/worker.c \
+	src/server/worker.h

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Accepts until the backlog is empty, a bounded number at a time, and gives
+ * the connections to the workers in turn. */
+#include "src/server/acceptor.h"
+
+#include "src/base/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ACCEPTS_MAX 64 /* In one round. */
+#define RETRY_MS 10    /* Pause when the process is out of descriptors. */
+
+static const char refusal[] = "ERROR Too many open connections\r\n";
+
+/* ---- accepting ---- */
+
+static void refuse(struct acceptor *acceptor, int fd)
+{
+    ssize_t sent =
+        send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    (void)sent; /* It is a courtesy. */
+    close(fd);
+    METRIC_UP(acceptor->counters.rejected_connections);
+}
+
+/* False: nobody can be served at the moment. */
+static bool deal(struct acceptor *acceptor, int fd)
+{
+    struct conn_census *census = acceptor->census;
+    struct conn *conn;
+
+    if (atomic_load_explicit(&census->current, memory_order_relaxed) >=
+        acceptor->connections_max) {
+        refuse(acceptor, fd);
+        return true;
+    }
+    conn = conn_new(fd);
+    if (conn == NULL) {
+        close(fd);
+        return false;
+    }
+    METRIC_UP(acceptor->counters.total_connections);
+    atomic_fetch_add_explicit(&census->current, 1, memory_order_relaxed);
+    worker_give(acceptor->workers[acceptor->next_worker], conn);
+    acceptor->next_worker =
+        (acceptor->next_worker + 1) % acceptor->worker_count;
+    return true;
+}
+
+static void pause_accepting(struct acceptor *acceptor, const char *why)
+{
+    const struct timeval rest = {.tv_usec = RETRY_MS * 1000};
+
+    if (atomic_exchange(&acceptor->paused, true))
+        return;
+    log_error("server: cannot accept connections for the moment: %s", why);
+    acceptor->paused_since_ns = clock_now(acceptor->clock);
+    METRIC_UP(acceptor->counters.listen_disabled_num);
+    for (size_t i = 0; i < acceptor->listeners.count; i++)
+        event_del(&acceptor->events[i]);
+    (void)event_add(&acceptor->retry_event, &rest);
+}
+
+static void on_client(evutil_socket_t listener, short what, void *arg)
+{
+    struct acceptor *acceptor = arg;
+
+    (void)what;
+    for (int i = 0; i < ACCEPTS_MAX; i++) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0 && deal(acceptor, fd))
+            continue;
+        if (fd >= 0) {
+            pause_accepting(acceptor, "out of memory");
+            return;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+            errno == ENOMEM)
+            pause_accepting(acceptor, strerror(errno));
+        /* Anything else is a client that has left, or nobody. */
+        if (errno != EINTR && errno != ECONNABORTED)
+            return;
+    }
+}
+
+/* ---- the loop ---- */
+
+static void watch(struct acceptor *acceptor)
+{
+    for (size_t i = 0; i < acceptor->listeners.count; i++)
+        (void)event_add(&acceptor->events[i], NULL);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+    struct acceptor *acceptor = arg;
+    uint64_t paused_ns =
+        clock_now(acceptor->clock) - acceptor->paused_since_ns;
+
+    (void)fd;
+    (void)what;
+    METRIC_ADD(acceptor->counters.listen_disabled_us, paused_ns / NS_PER_US);
+    atomic_store(&acceptor->paused, false);
+    watch(acceptor);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    struct acceptor *acceptor = arg;
+    uint64_t count;
+    ssize_t got = read(fd, &count, sizeof(count));
+
+    (void)got;
+    (void)what;
+    if (atomic_load(&acceptor->stop_asked))
+        (void)event_base_loopbreak(acceptor->base);
+    else if (atomic_load(&acceptor->open))
+        watch(acceptor);
+}
+
+static void *accept_clients(void *arg)
+{
+    struct acceptor *acceptor = arg;
+
+    (void)event_base_dispatch(acceptor->base);
+    return NULL;
+}
+
+static void wake(struct acceptor *acceptor)
+{
+    uint64_t one = 1;
+    ssize_t written = write(acceptor->wake_fd, &one, sizeof(one));
+
+    (void)written; /* Full means that it is awake already. */
+}
+
+void acceptor_open(struct acceptor *acceptor)
+{
+    atomic_store(&acceptor->open, true);
+    wake(acceptor);
+}
+
+/* ---- life ---- */
+
+static bool assign_events(struct acceptor *acceptor)
+{
+    struct event_base *base = acceptor->base;
+    int failed = 0;
+
+    failed |= event_assign(&acceptor->wake_event, base, acceptor->wake_fd,
+                           EV_READ | EV_PERSIST, on_wake, acceptor);
+    failed |= event_assign(&acceptor->retry_event, base, -1, 0, on_retry,
+                           acceptor);
+    for (size_t i = 0; i < acceptor->listeners.count; i++)
+        failed |= event_assign(&acceptor->events[i], base,
+                               acceptor->listeners.at[i].fd,
+                               EV_READ | EV_PERSIST, on_client, acceptor);
+    return failed == 0 && event_add(&acceptor->wake_event, NULL) == 0;
+}
+
+int acceptor_init(struct acceptor *acceptor)
+{
+    acceptor->base = event_base_new();
+    acceptor->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (acceptor->base == NULL || acceptor->wake_fd < 0)
+        return -ERR_SYSTEM;
+    return assign_events(acceptor) ? 0 : -ERR_SYSTEM;
+}
+
+void acceptor_fini(struct acceptor *acceptor)
+{
+    if (acceptor->base != NULL)
+        event_base_free(acceptor->base);
+    if (acceptor->wake_fd >= 0)
+        close(acceptor->wake_fd);
+    acceptor->base = NULL;
+    acceptor->wake_fd = -1;
+}
+
+int acceptor_start(struct acceptor *acceptor)
+{
+    if (pthread_create(&acceptor->thread, NULL, accept_clients, acceptor) != 0)
+        return -ERR_SYSTEM;
+    (void)pthread_setname_np(acceptor->thread, "twin-acceptor");
+    return 0;
+}
+
+void acceptor_stop(struct acceptor *acceptor)
+{
+    atomic_store(&acceptor->stop_asked, true);
+    wake(acceptor);
+    (void)pthread_join(acceptor->thread, NULL);
+}

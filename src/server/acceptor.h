@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The thread that accepts connections and deals them out to the workers. */
+#ifndef SERVER_ACCEPTOR_H
+#define SERVER_ACCEPTOR_H
+
+#include "src/server/listener.h"
+#include "src/server/worker.h"
+
+struct acceptor {
+    /* Immutable after start. */
+    struct listeners listeners;
+    struct worker *const *workers;
+    size_t worker_count;
+    uint64_t connections_max;
+    struct conn_census *census;
+    const struct clock *clock;
+    struct event_base *base;
+    int wake_fd;
+    pthread_t thread;
+
+    /* The thread's own. */
+    struct event wake_event;
+    struct event retry_event;
+    struct event events[SERVER_LISTENERS_MAX];
+    size_t next_worker;
+    uint64_t paused_since_ns; /* 0: not paused. */
+    struct server_counters counters; /* Read by any thread. */
+
+    _Atomic bool open;   /* The sockets listen. */
+    _Atomic bool paused; /* No descriptors left; retries. */
+    _Atomic bool stop_asked;
+};
+
+/* Prepares what the thread needs. The caller has set listeners, workers,
+ * connections_max, census and clock.
+ * Errors: -ERR_MEMORY, -ERR_SYSTEM. */
+MUST_CHECK int acceptor_init(struct acceptor *acceptor);
+void acceptor_fini(struct acceptor *acceptor);
+
+MUST_CHECK int acceptor_start(struct acceptor *acceptor);
+/* The sockets listen: accept from now on. Thread: any. */
+void acceptor_open(struct acceptor *acceptor);
+void acceptor_stop(struct acceptor *acceptor); /* Waits for its end. */
+
+#endif

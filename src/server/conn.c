@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A connection's turn: read once, run the session over what came, write once.
+ *
+ * The buffer and the sink are the worker's. Only what is left over at the end
+ * of a turn moves to memory of the connection's own: the front of a request
+ * whose end has not come, requests that wait for the next turn, replies that
+ * the socket did not take. A connection with unsent replies is not read, so a
+ * client that does not read costs at most one full sink and one buffer. */
+#include "src/server/conn.h"
+
+#include "src/base/invariant.h"
+#include "src/base/log.h"
+#include "src/base/memory.h"
+#include "src/server/worker.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Value bytes read in one turn; a large value takes several. */
+#define BODY_TURN_BYTES (4u * 1024 * 1024)
+/* How often a session may fill its share (-R requests, or the sink) in one
+ * turn when nobody is known to wait: the loop does not look for others
+ * meanwhile. */
+#define TURN_SHARES_MAX 8
+/* What stays unparsed is copied to the front of the worker's buffer up to
+ * this size, and read behind in memory of its own above it. */
+#define KEPT_COPIED_MAX (WORKER_INPUT_BYTES / 2)
+#define KEPT_BYTES_MAX (2u * SESSION_GET_LINE_MAX)
+
+enum sent {
+    SENT_ALL,
+    SENT_SOME, /* The socket is full. */
+    SENT_FAILED,
+};
+
+/* How far a turn has come. */
+struct turn {
+    unsigned shares;
+    size_t taken;
+};
+
+static void on_event(evutil_socket_t fd, short what, void *arg);
+
+/* ---- what is kept between turns ---- */
+
+static void kept_drop(struct conn_kept *kept)
+{
+    memory_free(&kept->data);
+    kept->size = 0;
+    kept->room = 0;
+}
+
+/* Errors: -ERR_MEMORY, -ERR_LIMIT. */
+MUST_CHECK static int kept_grow(struct conn_kept *kept, size_t size)
+{
+    size_t room = kept->room > 0 ? kept->room : 256;
+    char *data;
+
+    if (size <= kept->room)
+        return 0;
+    if (size > KEPT_BYTES_MAX)
+        return -ERR_LIMIT;
+    while (room < size)
+        room *= 2;
+    data = memory_resize(kept->data, room, 1);
+    if (data == NULL)
+        return -ERR_MEMORY;
+    kept->data = data;
+    kept->room = room;
+    return 0;
+}
+
+/* Keeps the rest of an input that lies in the worker's buffer, or in kept
+ * itself. */
+MUST_CHECK static int kept_save(struct conn_kept *kept, struct slice rest)
+{
+    int error;
+
+    if (rest.size == 0) {
+        kept_drop(kept);
+        return 0;
+    }
+    if (rest.size > kept->room) {
+        error = kept_grow(kept, rest.size);
+        if (error != 0)
+            return error;
+    }
+    memmove(kept->data, rest.data, rest.size);
+    kept->size = rest.size;
+    return 0;
+}
+
+/* ---- the event ---- */
+
+MUST_CHECK static int await(struct conn *conn, short what)
+{
+    if (event_assign(&conn->event, conn->worker->base, conn->fd,
+                     (short)(what | EV_PERSIST), on_event, conn) < 0 ||
+        event_add(&conn->event, NULL) < 0)
+        return -ERR_SYSTEM;
+    return 0;
+}
+
+static bool await_instead(struct conn *conn, short what)
+{
+    event_del(&conn->event);
+    return await(conn, what) == 0;
+}
+
+/* ---- writing ---- */
+
+/* Sends one round of vectors; true when all of them went. */
+static bool send_round(struct conn *conn, struct sink *sink, ssize_t *sent)
+{
+    struct iovec *vectors = conn->worker->vectors;
+    struct msghdr message = {.msg_iov = vectors};
+    size_t total = 0;
+
+    message.msg_iovlen = sink_vectors(sink, vectors, WORKER_VECTORS_MAX);
+    INVARIANT(message.msg_iovlen > 0);
+    for (size_t i = 0; i < message.msg_iovlen; i++)
+        total += vectors[i].iov_len;
+    if (message.msg_iovlen == 1)
+        *sent = send(conn->fd, vectors[0].iov_base, total, MSG_NOSIGNAL);
+    else
+        *sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+    return *sent == (ssize_t)total;
+}
+
+static enum sent send_pending(struct conn *conn, struct sink *sink)
+{
+    bool whole = true;
+    ssize_t sent;
+
+    if (sink_failed(sink))
+        return SENT_FAILED;
+    while (whole && sink_pending(sink) > 0) {
+        whole = send_round(conn, sink, &sent);
+        if (sent < 0)
+            return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR
+                       ? SENT_SOME
+                       : SENT_FAILED;
+        METRIC_ADD(conn->worker->counters.bytes_written, (uint64_t)sent);
+        sink_sent(sink, (size_t)sent);
+    }
+    return whole ? SENT_ALL : SENT_SOME;
+}
+
+/* The socket is full: what is pending waits in a sink of the connection's
+ * own, and nothing is read until it is sent. */
+static bool park_unsent(struct conn *conn)
+{
+    conn->unsent = sink_new();
+    if (conn->unsent == NULL ||
+        sink_move(conn->worker->sink, conn->unsent) != 0)
+        return false;
+    return await_instead(conn, EV_WRITE);
+}
+
+/* ---- running the session ---- */
+
+/* The end of a turn: the replies go out, the rest of the input stays. */
+static bool end_turn(struct conn *conn, struct slice rest)
+{
+    if (conn->want == SESSION_CLOSE)
+        rest.size = 0;
+    if (kept_save(&conn->kept, rest) != 0)
+        return false;
+    switch (send_pending(conn, conn->worker->sink)) {
+    case SENT_ALL:
+        return conn->want != SESSION_CLOSE;
+    case SENT_SOME:
+        return park_unsent(conn);
+    case SENT_FAILED:
+        break;
+    }
+    return false;
+}
+
+static bool give_way(struct conn *conn, struct slice rest)
+{
+    if (!end_turn(conn, rest))
+        return false;
+    if (conn->unsent == NULL)
+        worker_queue(conn->worker, conn);
+    return true;
+}
+
+/* A share is used up. While others wait a connection may only finish what is
+ * at most as much again: to cut a pipeline costs a write. */
+static bool turn_is_over(const struct conn *conn, const struct turn *turn,
+                         size_t left)
+{
+    if (turn->shares >= TURN_SHARES_MAX)
+        return true;
+    return worker_is_wanted(conn->worker) && left > turn->taken;
+}
+
+/* After a session that stopped before the end of its input: shall the turn
+ * go on? */
+static bool use_share(struct conn *conn, struct turn *turn, size_t left)
+{
+    struct worker *worker = conn->worker;
+
+    turn->shares++;
+    if (conn->want == SESSION_YIELD)
+        METRIC_UP(worker->counters.conn_yields);
+    if (turn_is_over(conn, turn, left))
+        return false;
+    return conn->want == SESSION_YIELD ||
+           send_pending(conn, worker->sink) == SENT_ALL;
+}
+
+static bool run(struct conn *conn, struct slice input)
+{
+    struct worker *worker = conn->worker;
+    struct turn turn = {0};
+
+    for (;;) {
+        size_t taken = session_run(conn->session, input,
+                                   worker->turn_requests_max, worker->sink,
+                                   &conn->want);
+
+        INVARIANT(taken <= input.size);
+        input = slice_make(input.data + taken, input.size - taken);
+        turn.taken += taken;
+        if (conn->want != SESSION_YIELD && conn->want != SESSION_DRAIN)
+            return end_turn(conn, input);
+        if (!use_share(conn, &turn, input.size))
+            return give_way(conn, input);
+    }
+}
+
+/* ---- reading ---- */
+
+/* The result of recv: bytes, 0 when there is nothing yet, below 0 when the
+ * connection is over. */
+static ssize_t received(struct conn *conn, ssize_t size)
+{
+    if (size > 0) {
+        METRIC_ADD(conn->worker->counters.bytes_read, (uint64_t)size);
+        return size;
+    }
+    if (size < 0 &&
+        (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return 0;
+    return -1;
+}
+
+/* Where the next bytes go, behind those that are kept. */
+static char *space_to_read(struct conn *conn, size_t *room)
+{
+    struct conn_kept *kept = &conn->kept;
+
+    if (kept->size <= KEPT_COPIED_MAX) {
+        if (kept->size > 0)
+            memcpy(conn->worker->input, kept->data, kept->size);
+        *room = WORKER_INPUT_BYTES - kept->size;
+        return conn->worker->input;
+    }
+    if (kept_grow(kept, kept->size + KEPT_COPIED_MAX) != 0)
+        return NULL;
+    *room = kept->room - kept->size;
+    return kept->data;
+}
+
+static bool read_requests(struct conn *conn)
+{
+    size_t had = conn->kept.size;
+    size_t room;
+    char *buffer = space_to_read(conn, &room);
+    ssize_t got;
+
+    if (buffer == NULL)
+        return false;
+    got = received(conn, recv(conn->fd, buffer + had, room, 0));
+    if (got <= 0)
+        return got == 0;
+    return run(conn, slice_make(buffer, had + (size_t)got));
+}
+
+/* Reads a value straight into its item, and what follows it into the worker's
+ * buffer with the same call. */
+static ssize_t read_body_once(struct conn *conn, size_t *room)
+{
+    struct iovec vectors[2] = {
+        {.iov_base = session_space(conn->session, room)},
+        {.iov_base = conn->worker->input, .iov_len = WORKER_INPUT_BYTES}};
+
+    vectors[0].iov_len = *room;
+    return received(conn, readv(conn->fd, vectors, 2));
+}
+
+static bool read_body(struct conn *conn)
+{
+    size_t share = 0;
+    size_t room, size;
+    ssize_t got;
+
+    do {
+        got = read_body_once(conn, &room);
+        if (got <= 0)
+            return got == 0;
+        size = (size_t)got;
+        share += size;
+        session_filled(conn->session, size < room ? size : room);
+        if (size < room)
+            return true;
+        if (!run(conn, slice_make(conn->worker->input, size - room)))
+            return false;
+    } while (size == room + WORKER_INPUT_BYTES && share < BODY_TURN_BYTES &&
+             conn->want == SESSION_BODY && conn->unsent == NULL);
+    return true;
+}
+
+/* ---- turns ---- */
+
+/* Goes on with requests that were read before. */
+static bool run_kept(struct conn *conn)
+{
+    return run(conn, slice_make(conn->kept.data, conn->kept.size));
+}
+
+static bool write_unsent(struct conn *conn)
+{
+    switch (send_pending(conn, conn->unsent)) {
+    case SENT_ALL:
+        break;
+    case SENT_SOME:
+        return true;
+    case SENT_FAILED:
+        return false;
+    }
+    sink_free(&conn->unsent);
+    if (conn->want == SESSION_CLOSE || !await_instead(conn, EV_READ))
+        return false;
+    if (conn->want == SESSION_DRAIN || conn->want == SESSION_YIELD)
+        return run_kept(conn);
+    return true;
+}
+
+static bool take_turn(struct conn *conn)
+{
+    if (conn->unsent != NULL)
+        return write_unsent(conn);
+    if (conn->want == SESSION_BODY)
+        return read_body(conn);
+    return read_requests(conn);
+}
+
+/* What a turn that failed has left in the shared sink is nobody's. */
+static void discard_replies(struct worker *worker)
+{
+    struct sink *fresh;
+
+    if (sink_pending(worker->sink) == 0 && !sink_failed(worker->sink))
+        return;
+    fresh = sink_new();
+    if (fresh == NULL)
+        return;
+    sink_free(&worker->sink);
+    worker->sink = fresh;
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *conn = arg;
+    struct worker *worker = conn->worker;
+    bool open;
+
+    (void)fd;
+    (void)what;
+    if (conn->ready)
+        return; /* Its turn is at the end of this round. */
+    worker_set_now(worker);
+    open = take_turn(conn);
+    command_thread_settle(worker->commands);
+    if (!open) {
+        conn_free(&conn);
+        discard_replies(worker);
+    }
+}
+
+bool conn_resume(struct conn *conn)
+{
+    struct worker *worker = conn->worker;
+    bool open;
+
+    INVARIANT(conn->unsent == NULL);
+    worker_set_now(worker);
+    open = run_kept(conn);
+    command_thread_settle(worker->commands);
+    if (!open)
+        discard_replies(worker);
+    return open;
+}
+
+/* ---- life ---- */
+
+struct conn *conn_new(int fd)
+{
+    struct conn *conn = memory_new(1, sizeof(*conn));
+
+    if (conn != NULL)
+        conn->fd = fd;
+    return conn;
+}
+
+int conn_start(struct conn *conn, struct worker *worker)
+{
+    conn->worker = worker;
+    conn->next = worker->conns;
+    conn->link = &worker->conns;
+    if (conn->next != NULL)
+        conn->next->link = &conn->next;
+    worker->conns = conn;
+    conn->session = session_new(worker->commands);
+    if (conn->session == NULL)
+        return -ERR_MEMORY;
+    log_v(LOG_LEVEL_VV, "<%d new auto-negotiating client connection",
+          conn->fd);
+    return await(conn, EV_READ);
+}
+
+static void leave_worker(struct conn *conn)
+{
+    INVARIANT(!conn->ready);
+
+    *conn->link = conn->next;
+    if (conn->next != NULL)
+        conn->next->link = conn->link;
+    if (event_initialized(&conn->event))
+        event_del(&conn->event);
+    log_v(LOG_LEVEL_VV, "<%d connection closed.", conn->fd);
+    atomic_fetch_sub_explicit(&conn->worker->census->current, 1,
+                              memory_order_relaxed);
+}
+
+void conn_free(struct conn **conn_at)
+{
+    struct conn *conn = *conn_at;
+
+    if (conn == NULL)
+        return;
+    if (conn->worker != NULL)
+        leave_worker(conn);
+    close(conn->fd);
+    session_free(&conn->session);
+    sink_free(&conn->unsent);
+    kept_drop(&conn->kept);
+    memory_free(conn_at);
+}

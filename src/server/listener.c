@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From what -l says to bound sockets. */
+#include "src/server/listener.h"
+
+#include "src/server/endpoint.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* What is to be bound: one entry of -l. */
+struct wish {
+    struct endpoint endpoint;
+    const char *host; /* NULL: all addresses of this host. */
+    int port;         /* 0: any free one. */
+    bool same_port;   /* All sockets of an entry share the port found. */
+};
+
+__attribute__((format(printf, 3, 4))) static int
+fail(int error, char words[SERVER_WORDS_MAX], const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(words, SERVER_WORDS_MAX, format, args);
+    va_end(args);
+    return error;
+}
+
+/* ---- one socket ---- */
+
+/* What the listening socket has, an accepted one inherits. */
+static void set_options(int fd, const struct addrinfo *address)
+{
+    const struct linger linger = {0};
+    int on = 1;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (address->ai_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+}
+
+static void set_port(struct addrinfo *address, int port)
+{
+    struct sockaddr *any = address->ai_addr;
+
+    if (address->ai_family == AF_INET6)
+        ((struct sockaddr_in6 *)(void *)any)->sin6_port = htons((uint16_t)port);
+    else
+        ((struct sockaddr_in *)(void *)any)->sin_port = htons((uint16_t)port);
+}
+
+static uint16_t bound_port(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof(address);
+
+    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+        return 0;
+    if (address.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)(void *)&address)->sin6_port);
+    return ntohs(((struct sockaddr_in *)(void *)&address)->sin_port);
+}
+
+/* Errors: -1, and errno. */
+static int open_bound(const struct addrinfo *address)
+{
+    int fd = socket(address->ai_family,
+                    address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                    address->ai_protocol);
+    int saved;
+
+    if (fd < 0)
+        return -1;
+    set_options(fd, address);
+    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0)
+        return fd;
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* ---- one entry ---- */
+
+/* "All addresses" means those of the families that this host has. */
+static bool family_is_missing(const struct wish *wish)
+{
+    return wish->host == NULL &&
+           (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL);
+}
+
+MUST_CHECK static int bind_one(struct listeners *listeners, struct wish *wish,
+                               struct addrinfo *address,
+                               char words[SERVER_WORDS_MAX])
+{
+    struct listener *listener;
+    int fd;
+
+    if (listeners->count == SERVER_LISTENERS_MAX)
+        return fail(-ERR_LIMIT, words, "cannot listen on more than %d sockets",
+                    SERVER_LISTENERS_MAX);
+    set_port(address, wish->port);
+    fd = open_bound(address);
+    if (fd < 0 && errno == EADDRINUSE && wish->same_port) {
+        set_port(address, 0);
+        fd = open_bound(address);
+    }
+    if (fd < 0 && family_is_missing(wish))
+        return 0;
+    if (fd < 0)
+        return fail(-ERR_SYSTEM, words,
+                    "cannot listen on %s port %d: %s; another address (-l) or "
+                    "port (-p) may be free",
+                    wish->host != NULL ? wish->host : "any address", wish->port,
+                    strerror(errno));
+    listener = &listeners->at[listeners->count++];
+    *listener = (struct listener){.fd = fd,
+                                  .ipv6 = address->ai_family == AF_INET6,
+                                  .port = bound_port(fd)};
+    if (wish->port == 0) {
+        wish->port = listener->port;
+        wish->same_port = true;
+    }
+    return 0;
+}
+
+MUST_CHECK static int resolve(const struct wish *wish, struct addrinfo **out,
+                              char words[SERVER_WORDS_MAX])
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                                   .ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_PASSIVE};
+    int error = getaddrinfo(wish->host, "0", &hints, out);
+
+    if (error == 0)
+        return 0;
+    return fail(-ERR_SYSTEM, words, "cannot listen on \"%s\": %s", wish->host,
+                error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
+}
+
+MUST_CHECK static int bind_wish(struct listeners *listeners, struct wish *wish,
+                                char words[SERVER_WORDS_MAX])
+{
+    struct addrinfo *addresses;
+    size_t before = listeners->count;
+    int error = resolve(wish, &addresses, words);
+
+    if (error != 0)
+        return error;
+    for (struct addrinfo *at = addresses; at != NULL; at = at->ai_next) {
+        if (at->ai_family != AF_INET && at->ai_family != AF_INET6)
+            continue;
+        error = bind_one(listeners, wish, at, words);
+        if (error != 0)
+            break;
+    }
+    freeaddrinfo(addresses);
+    if (error == 0 && listeners->count == before)
+        error = fail(-ERR_SYSTEM, words, "this host has no address to listen on");
+    return error;
+}
+
+/* ---- all of a text ---- */
+
+MUST_CHECK static int parse_wish(struct slice text, int port, struct wish *wish,
+                                 char words[SERVER_WORDS_MAX])
+{
+    if (endpoint_parse(text, &wish->endpoint) != 0)
+        return fail(-ERR_SYNTAX, words,
+                    "\"%.*s\" is no address to listen on: -l takes HOST, "
+                    "HOST:PORT or [IPV6]:PORT",
+                    (int)text.size, text.data);
+    wish->host = wish->endpoint.host;
+    if (wish->host[0] == '\0' || strcmp(wish->host, "*") == 0)
+        wish->host = NULL;
+    wish->port = wish->endpoint.has_port ? wish->endpoint.port : port;
+    if (wish->port < 0)
+        wish->port = 0;
+    return 0;
+}
+
+MUST_CHECK static int bind_entry(struct listeners *listeners,
+                                 struct slice entry, int port,
+                                 char words[SERVER_WORDS_MAX])
+{
+    struct wish wish = {0};
+    int error = parse_wish(entry, port, &wish, words);
+
+    return error != 0 ? error : bind_wish(listeners, &wish, words);
+}
+
+int listeners_bind(struct listeners *listeners, const char *text, int port,
+                   char words[SERVER_WORDS_MAX])
+{
+    int error;
+
+    if (text == NULL)
+        return bind_entry(listeners, SLICE_LITERAL("*"), port, words);
+    for (;;) {
+        size_t size = strcspn(text, ",;");
+
+        error = bind_entry(listeners, slice_make(text, size), port, words);
+        if (error != 0 || text[size] == '\0')
+            return error;
+        text += size + 1;
+    }
+}
+
+int listeners_open(struct listeners *listeners, int backlog,
+                   char words[SERVER_WORDS_MAX])
+{
+    for (size_t i = 0; i < listeners->count; i++) {
+        if (listen(listeners->at[i].fd, backlog) != 0)
+            return fail(-ERR_SYSTEM, words, "cannot listen on port %u: %s",
+                        listeners->at[i].port, strerror(errno));
+    }
+    return 0;
+}
+
+void listeners_close(struct listeners *listeners)
+{
+    while (listeners->count > 0)
+        close(listeners->at[--listeners->count].fd);
+}

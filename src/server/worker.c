@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The loop of a worker: one round polls the sockets, gives every connection
+ * that has something to do a turn, and then another one to those that gave
+ * way. */
+#include "src/server/worker.h"
+
+#include "src/base/invariant.h"
+#include "src/base/memory.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* ---- arrivals ---- */
+
+static void wake(struct worker *worker)
+{
+    uint64_t one = 1;
+    ssize_t written = write(worker->wake_fd, &one, sizeof(one));
+
+    (void)written; /* Full means that it is awake already. */
+}
+
+void worker_give(struct worker *worker, struct conn *conn)
+{
+    bool first;
+
+    conn->next = NULL;
+    lock_take(&worker->lock);
+    first = worker->arrivals == NULL;
+    *worker->arrivals_tail = conn;
+    worker->arrivals_tail = &conn->next;
+    lock_release(&worker->lock);
+    if (first)
+        wake(worker);
+}
+
+static struct conn *take_arrivals(struct worker *worker)
+{
+    struct conn *arrivals;
+
+    lock_take(&worker->lock);
+    arrivals = worker->arrivals;
+    worker->arrivals = NULL;
+    worker->arrivals_tail = &worker->arrivals;
+    if (worker->stop_asked)
+        worker->stopping = true;
+    lock_release(&worker->lock);
+    return arrivals;
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    uint64_t count;
+    ssize_t got = read(fd, &count, sizeof(count));
+    struct conn *conn, *next;
+
+    (void)got;
+    (void)what;
+    for (conn = take_arrivals(worker); conn != NULL; conn = next) {
+        next = conn->next;
+        if (conn_start(conn, worker) != 0)
+            conn_free(&conn);
+    }
+}
+
+/* ---- turns ---- */
+
+void worker_set_now(struct worker *worker)
+{
+    if (worker->now_known)
+        return;
+    worker->now_known = true;
+    command_thread_set_now(worker->commands, clock_now(worker->clock));
+}
+
+bool worker_is_wanted(const struct worker *worker)
+{
+    return worker->ready != NULL ||
+           event_base_get_num_events(worker->base,
+                                     EVENT_BASE_COUNT_ACTIVE) > 0;
+}
+
+void worker_queue(struct worker *worker, struct conn *conn)
+{
+    INVARIANT(!conn->ready);
+
+    conn->ready = true;
+    conn->ready_next = NULL;
+    *worker->ready_tail = conn;
+    worker->ready_tail = &conn->ready_next;
+}
+
+static struct conn *take_ready(struct worker *worker)
+{
+    struct conn *ready = worker->ready;
+
+    worker->ready = NULL;
+    worker->ready_tail = &worker->ready;
+    return ready;
+}
+
+static void resume_ready(struct worker *worker)
+{
+    struct conn *conn, *next;
+
+    for (conn = take_ready(worker); conn != NULL; conn = next) {
+        next = conn->ready_next;
+        conn->ready = false;
+        if (!conn_resume(conn))
+            conn_free(&conn);
+    }
+}
+
+static void run_round(struct worker *worker)
+{
+    int flags = EVLOOP_ONCE;
+
+    if (worker->ready != NULL)
+        flags |= EVLOOP_NONBLOCK;
+    worker->now_known = false;
+    (void)event_base_loop(worker->base, flags);
+    if (worker->ready != NULL)
+        resume_ready(worker);
+}
+
+/* ---- the end ---- */
+
+/* Those that have nothing unsent. */
+static void close_idle(struct worker *worker)
+{
+    struct conn *conn, *next;
+
+    for (conn = take_ready(worker); conn != NULL; conn = conn->ready_next)
+        conn->ready = false;
+    for (conn = worker->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        if (conn->unsent == NULL)
+            conn_free(&conn);
+    }
+}
+
+static void close_all(struct worker *worker)
+{
+    struct conn *conn;
+
+    while ((conn = worker->conns) != NULL)
+        conn_free(&conn);
+    while ((conn = worker->arrivals) != NULL) {
+        worker->arrivals = conn->next;
+        conn_free(&conn);
+    }
+}
+
+/* Slow readers get some time for what is on its way to them. */
+static void finish(struct worker *worker)
+{
+    uint64_t deadline_ns = clock_now(worker->clock) + worker->stop_ns;
+    uint64_t now_ns;
+
+    for (close_idle(worker); worker->conns != NULL; close_idle(worker)) {
+        struct timeval rest;
+
+        now_ns = clock_now(worker->clock);
+        if (now_ns >= deadline_ns)
+            break;
+        rest.tv_sec = (time_t)((deadline_ns - now_ns) / NS_PER_S);
+        rest.tv_usec = (suseconds_t)((deadline_ns - now_ns) % NS_PER_S /
+                                     NS_PER_US);
+        (void)event_base_loopexit(worker->base, &rest);
+        worker->now_known = false;
+        (void)event_base_loop(worker->base, EVLOOP_ONCE);
+    }
+    close_all(worker);
+}
+
+static void *serve(void *arg)
+{
+    struct worker *worker = arg;
+
+    while (!worker->stopping)
+        run_round(worker);
+    finish(worker);
+    return NULL;
+}
+
+/* ---- life ---- */
+
+static struct event_base *new_base(void)
+{
+    struct event_config *config = event_config_new();
+    struct event_base *base;
+
+    if (config == NULL)
+        return NULL;
+    /* No timers run here, so libevent need not ask for the time; and only
+     * this thread uses the base. */
+    event_config_set_flag(config,
+                          EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
+                              EVENT_BASE_FLAG_NO_CACHE_TIME);
+    base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+static bool await_wake(struct worker *worker)
+{
+    return event_assign(&worker->wake_event, worker->base, worker->wake_fd,
+                        EV_READ | EV_PERSIST, on_wake, worker) == 0 &&
+           event_add(&worker->wake_event, NULL) == 0;
+}
+
+static bool open_all(struct worker *worker)
+{
+    worker->base = new_base();
+    worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    worker->sink = sink_new();
+    worker->input = memory_new(WORKER_INPUT_BYTES, 1);
+    return worker->base != NULL && worker->wake_fd >= 0 &&
+           worker->sink != NULL && worker->input != NULL &&
+           await_wake(worker);
+}
+
+struct worker *worker_new(const struct worker_config *config)
+{
+    struct worker *worker = memory_new(1, sizeof(*worker));
+
+    if (worker == NULL)
+        return NULL;
+    worker->clock = config->clock;
+    worker->commands = config->commands;
+    worker->census = config->census;
+    worker->turn_requests_max = config->turn_requests_max;
+    worker->stop_ns = config->stop_ns;
+    worker->ready_tail = &worker->ready;
+    worker->arrivals_tail = &worker->arrivals;
+    lock_init(&worker->lock, LOCK_RANK_SERVER);
+    if (!open_all(worker))
+        worker_free(&worker);
+    return worker;
+}
+
+void worker_free(struct worker **worker_at)
+{
+    struct worker *worker = *worker_at;
+
+    if (worker == NULL)
+        return;
+    close_all(worker);
+    if (event_initialized(&worker->wake_event))
+        event_del(&worker->wake_event);
+    if (worker->wake_fd >= 0)
+        close(worker->wake_fd);
+    if (worker->base != NULL)
+        event_base_free(worker->base);
+    sink_free(&worker->sink);
+    memory_free(&worker->input);
+    lock_fini(&worker->lock);
+    memory_free(worker_at);
+}
+
+int worker_start(struct worker *worker)
+{
+    if (pthread_create(&worker->thread, NULL, serve, worker) != 0)
+        return -ERR_SYSTEM;
+    (void)pthread_setname_np(worker->thread, "twin-worker");
+    return 0;
+}
+
+void worker_ask_stop(struct worker *worker)
+{
+    lock_take(&worker->lock);
+    worker->stop_asked = true;
+    lock_release(&worker->lock);
+    wake(worker);
+}
+
+void worker_join(struct worker *worker)
+{
+    (void)pthread_join(worker->thread, NULL);
+}

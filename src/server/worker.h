@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A thread that serves connections: one event loop, one buffer to read into,
+ * one sink to write from. */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include "src/base/clock.h"
+#include "src/base/error.h"
+#include "src/base/lock.h"
+#include "src/command/session.h"
+#include "src/server/conn.h"
+#include "src/server/server_metrics.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/uio.h>
+
+#define WORKER_INPUT_BYTES (64u * 1024)
+#define WORKER_VECTORS_MAX 512
+
+/* Connections as all threads of a server count them. */
+struct conn_census {
+    _Atomic uint64_t current;
+};
+
+struct worker {
+    /* Immutable after start. */
+    const struct clock *clock;
+    struct command_thread *commands;
+    struct conn_census *census;
+    size_t turn_requests_max;
+    uint64_t stop_ns;
+    struct event_base *base;
+    int wake_fd;
+    pthread_t thread;
+
+    /* The worker's own. */
+    struct event wake_event;
+    struct sink *sink;
+    char *input; /* WORKER_INPUT_BYTES */
+    struct conn *conns;
+    struct conn *ready; /* Those that gave way, first come first served. */
+    struct conn **ready_tail;
+    bool now_known; /* The time was set in this round of the loop. */
+    bool stopping;
+    struct server_counters counters; /* Read by any thread. */
+    struct iovec vectors[WORKER_VECTORS_MAX];
+
+    /* Under lock. */
+    struct lock lock;
+    struct conn *arrivals;
+    struct conn **arrivals_tail;
+    bool stop_asked;
+};
+
+struct worker_config {
+    const struct clock *clock;
+    struct command_thread *commands;
+    struct conn_census *census;
+    size_t turn_requests_max;
+    uint64_t stop_ns;
+};
+
+/* Errors: NULL when memory or descriptors are exhausted. */
+struct worker *worker_new(const struct worker_config *config);
+void worker_free(struct worker **worker);
+
+MUST_CHECK int worker_start(struct worker *worker);
+/* Asks it to send what is pending and end; then waits until it has ended. */
+void worker_ask_stop(struct worker *worker);
+void worker_join(struct worker *worker);
+
+/* Hands over a connection. Thread: any. Owns: the worker from now on. */
+void worker_give(struct worker *worker, struct conn *conn);
+
+/* ---- for connections, in the worker's thread ---- */
+
+/* Before a session runs: sets the time, once per round. */
+void worker_set_now(struct worker *worker);
+/* Are others waiting for their turn in this round? */
+bool worker_is_wanted(const struct worker *worker);
+/* Gives way: conn_resume() comes when the others had their turn. */
+void worker_queue(struct worker *worker, struct conn *conn);
+
+#endif
