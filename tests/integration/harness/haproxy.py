@@ -62,8 +62,7 @@ class Haproxy:
         dying node takes with it counts as not yet."""
         client = self.client()
         try:
-            client.send(request)
-            return client.read(len(reply)) == reply
+            return client.gives(request, reply)
         finally:
             client.close()
 
@@ -72,4 +71,5 @@ class Haproxy:
                  lambda: self.try_ask(request, reply))
 
     def await_answer(self):
-        self.await_ask(b'version\r\n', b'VERSION')
+        wait_for('HAProxy to have a node', lambda: self.client().command(
+            'version').startswith('VERSION'))
