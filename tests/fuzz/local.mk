@@ -19,3 +19,8 @@ check_LIBRARIES += libfuzzmain.a
 libfuzzmain_a_SOURCES = tests/fuzz/replay_main.c
 FUZZ_MAIN = libfuzzmain.a
 endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_codec
+tests_fuzz_fuzz_codec_LDADD = $(LINK_REPLICATION) $(FUZZ_MAIN)
+$(tests_fuzz_fuzz_codec_OBJECTS): proto/replication.pb-c.h
+EXTRA_DIST += tests/fuzz/corpus/codec

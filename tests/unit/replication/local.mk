@@ -1,1 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
+check_PROGRAMS += tests/unit/replication/test_codec
+
+tests_unit_replication_test_codec_SOURCES = \
+	tests/unit/replication/test_codec.c \
+	tests/unit/replication/codec_twin.h
+tests_unit_replication_test_codec_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
+$(tests_unit_replication_test_codec_OBJECTS): proto/replication.pb-c.h
