@@ -1,1 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
+noinst_LIBRARIES += libreplcore.a
+CORE_SOURCES = \
+	replication/core/bucket_map.h \
+	replication/core/journal.c \
+	replication/core/journal.h \
+	replication/core/peer.c \
+	replication/core/peer.h \
+	replication/core/rules.h \
+	replication/core/tombstones.c \
+	replication/core/tombstones.h
+libreplcore_a_SOURCES = $(CORE_SOURCES)
