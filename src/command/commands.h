@@ -12,10 +12,12 @@ struct commands;
 struct command_thread;
 
 struct commands_config {
-    const char *version;   /* For the reply to `version`. */
+    const char *version; /* For the reply to `version`; outlives us. */
     uint64_t item_bytes_max;
-    bool cas_shown;        /* False with -C. */
-    bool flush_allowed;    /* False with -F. */
+    bool cas_shown; /* False with -C: gets shows 0, and a cas with 0 is a
+                       replace; with anything else it finds another
+                       version. */
+    bool flush_allowed; /* False with -F. */
 };
 
 /* Errors: NULL when memory is exhausted. */
@@ -24,9 +26,11 @@ struct commands *commands_new(struct engine *engine,
 void commands_free(struct commands **commands);
 
 /* `stats GROUP` shows what the group's sources put; "" is plain `stats`, whose
- * lines come in memcached's order whatever the order of the sources. Before
- * any thread runs. Several sources per group are allowed.
- * Errors: -ERR_LIMIT. */
+ * lines come in memcached's order whatever the order of the sources. Several
+ * sources per group are allowed. The commands' own counters are there from
+ * the start; those of the engine and all others are for main to add.
+ * Errors: -ERR_LIMIT.
+ * Thread: before any thread runs. */
 #define COMMAND_SOURCES_MAX 32
 typedef void commands_stats_fn(void *ctx, struct stats_out *out);
 MUST_CHECK int commands_add_stats(struct commands *commands, const char *group,

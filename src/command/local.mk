@@ -1,1 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
+noinst_LIBRARIES += libcommand.a
+libcommand_a_SOURCES = \
+	src/command/command_metrics.h \
+	src/command/commands.c \
+	src/command/commands.h \
+	src/command/execute.c \
+	src/command/execute.h \
+	src/command/session.c \
+	src/command/session.h \
+	src/command/stats.c \
+	src/command/stats.h \
+	src/command/thread.h

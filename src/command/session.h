@@ -7,7 +7,10 @@
  * again with more behind it. A large value bypasses the buffer: it is read
  * from the socket straight into its item.
  *
- * Any cut of the input into pieces gives the same replies. */
+ * Any cut of the input into pieces gives the same replies.
+ *
+ * A line that names many keys is answered a few dozen keys at a time; what is
+ * left of it stays in the input meanwhile. */
 #ifndef COMMAND_SESSION_H
 #define COMMAND_SESSION_H
 
@@ -22,16 +25,18 @@ struct session;
 
 enum session_want {
     SESSION_INPUT, /* More bytes behind what was not taken. */
-    SESSION_BODY,  /* Value bytes, at session_space(). */
+    SESSION_BODY, /* Value bytes, at session_space(). */
     SESSION_DRAIN, /* The sink is full: send it, then run again. */
     SESSION_YIELD, /* Its share of this turn is used: run again when others
                       had theirs. */
     SESSION_CLOSE, /* Send what is pending, then close. */
 };
 
-/* A request line with its terminator; `get` and `gets` lines may be longer. */
+/* What may stand in a request line; `get` and `gets` lines may be longer. */
 #define SESSION_LINE_MAX 2048
 #define SESSION_GET_LINE_MAX (16u * 1024 * 1024)
+/* A value up to this size is left in the input until all of it is there. */
+#define SESSION_SMALL_VALUE_MAX (16u * 1024)
 
 /* Errors: NULL when memory is exhausted.
  * Thread: the worker that owns thread. */
@@ -39,12 +44,14 @@ struct session *session_new(struct command_thread *thread);
 void session_free(struct session **session);
 
 /* Takes requests off the front of input; at most requests_max of them (-R, at
- * least 1). Returns how many bytes it took. */
+ * least 1), where some dozens of keys of one line count as a request. Returns
+ * how many bytes it took. */
 size_t session_run(struct session *session, struct slice input,
                    size_t requests_max, struct sink *out,
                    enum session_want *want);
 
-/* Where the next value bytes go when it wants SESSION_BODY. */
+/* Where the next value bytes go when it wants SESSION_BODY: at least one.
+ * They may as well come as input. Run it again when they are filled. */
 char *session_space(struct session *session, size_t *room);
 void session_filled(struct session *session, size_t size);
 

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What each request does, and what is answered. */
+#ifndef COMMAND_EXECUTE_H
+#define COMMAND_EXECUTE_H
+
+#include "src/command/thread.h"
+
+/* Executes one step of a batch whose value, if it has one, is there.
+ * Thread: the owner of thread. */
+void execute(struct command_thread *thread, const struct op *op,
+             const struct request *request, struct sink *out);
+
+/* In what mode, by what cas unique and so on op's value is to be stored. */
+void execute_write(const struct command_thread *thread, const struct op *op,
+                   const struct request *request, struct engine_write *write);
+/* Answers what became of it. */
+void execute_stored(enum request_verb verb, enum engine_outcome outcome,
+                    struct sink *out);
+
+#endif

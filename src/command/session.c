@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A session is a small state machine over its input. Mostly it is READY for
+ * the next line; the other states carry it over places where a line or a
+ * value cannot be taken as a whole:
+ *
+ *   READY --a get with many keys--> KEYS ----last key answered----> READY
+ *   READY --a large value---------> BODY ----value and CRLF there-> READY
+ *   READY --a refused value-------> SWALLOW -all of it skipped----> READY
+ *   READY --quit, an endless line-> CLOSED
+ *
+ * What a state keeps is little: a session that waits holds no buffers. */
+#include "src/command/session.h"
+
+#include "src/base/invariant.h"
+#include "src/base/memory.h"
+#include "src/command/execute.h"
+#include "src/command/thread.h"
+#include "src/protocol/text.h"
+
+_Static_assert(SESSION_LINE_MAX == TEXT_LINE_MAX, "one limit of a line");
+_Static_assert(SESSION_GET_LINE_MAX == TEXT_GET_LINE_MAX, "of a get line");
+_Static_assert(REQUEST_KEY_MAX == ENGINE_KEY_MAX, "one limit of a key");
+
+enum state {
+    STATE_READY,
+    STATE_KEYS,
+    STATE_BODY,
+    STATE_SWALLOW,
+    STATE_CLOSED,
+};
+
+/* A large value on its way into its item. */
+struct body {
+    struct engine_write write;
+    struct item *item;
+    size_t offset; /* Filled up to here. */
+    enum request_verb verb;
+    bool noreply;
+    char key[ENGINE_KEY_MAX];
+};
+
+/* Owner: its worker's thread. */
+struct session {
+    struct command_thread *thread;
+    struct body *body; /* BODY only. */
+    uint32_t swallow_bytes; /* SWALLOW only. */
+    uint32_t keys_left; /* KEYS only: bytes of the line. */
+    uint32_t keys_expires_at_s; /* KEYS only. */
+    uint32_t scanned; /* READY: bytes without an end of line. */
+    unsigned char keys_verb; /* KEYS only. */
+    unsigned char state;
+};
+
+/* One session_run(). */
+struct turn {
+    struct sink *out;
+    size_t requests_left;
+    enum session_want want;
+    bool over;
+};
+
+struct session *session_new(struct command_thread *thread)
+{
+    struct session *session = memory_new(1, sizeof(*session));
+
+    if (session != NULL)
+        session->thread = thread;
+    return session;
+}
+
+static void drop_body(struct session *session)
+{
+    struct body *body = session->body;
+
+    if (body != NULL && body->item != NULL)
+        engine_discard(session->thread->engine_thread, &body->item);
+    memory_free(&session->body);
+}
+
+void session_free(struct session **session)
+{
+    if (*session == NULL)
+        return;
+    drop_body(*session);
+    memory_free(session);
+}
+
+static size_t pause_turn(struct turn *turn, enum session_want want,
+                         size_t taken)
+{
+    turn->want = want;
+    turn->over = true;
+    return taken;
+}
+
+/* ---- large values ---- */
+
+static struct body *new_body(const struct op *op, const struct request *request)
+{
+    struct body *body = memory_new(1, sizeof(*body));
+
+    if (body == NULL)
+        return NULL;
+    body->verb = request->verb;
+    body->noreply = request->noreply;
+    memcpy(body->key, op->key.bytes.data, op->key.bytes.size);
+    return body;
+}
+
+static enum engine_outcome reserve(struct session *session, const struct op *op,
+                                   const struct request *request)
+{
+    struct command_thread *thread = session->thread;
+    struct body *body = new_body(op, request);
+    enum engine_outcome outcome;
+
+    session->body = body;
+    if (body == NULL)
+        return ENGINE_NO_MEMORY;
+    execute_write(thread, op, request, &body->write);
+    body->write.key.bytes.data = body->key;
+    outcome = engine_reserve(thread->engine_thread, &body->write, &body->item);
+    if (outcome != ENGINE_STORED) {
+        body->item = NULL;
+        drop_body(session);
+    }
+    return outcome;
+}
+
+static void swallow(struct session *session, const struct request *request)
+{
+    session->swallow_bytes = request->value_size + 2;
+    session->state = STATE_SWALLOW;
+}
+
+static void start_body(struct session *session, const struct op *op,
+                       const struct request *request, struct sink *out)
+{
+    enum engine_outcome outcome = reserve(session, op, request);
+
+    if (outcome == ENGINE_STORED) {
+        session->state = STATE_BODY;
+        return;
+    }
+    if (!request->noreply)
+        execute_stored(request->verb, outcome, out);
+    swallow(session, request);
+}
+
+char *session_space(struct session *session, size_t *room)
+{
+    struct body *body = session->body;
+
+    INVARIANT(body != NULL);
+    INVARIANT(body->offset < body->write.value_size);
+    return engine_item_space(session->thread->engine_thread, body->item,
+                             body->offset, room);
+}
+
+void session_filled(struct session *session, size_t size)
+{
+    struct body *body = session->body;
+
+    INVARIANT(body != NULL);
+    INVARIANT(size <= body->write.value_size - body->offset);
+    body->offset += size;
+}
+
+static size_t fill_body(struct session *session, struct slice input)
+{
+    struct body *body = session->body;
+    size_t taken = 0;
+
+    while (taken < input.size && body->offset < body->write.value_size) {
+        size_t room;
+        char *space = session_space(session, &room);
+
+        INVARIANT(room > 0);
+        if (room > input.size - taken)
+            room = input.size - taken;
+        memcpy(space, input.data + taken, room);
+        taken += room;
+        body->offset += room;
+    }
+    return taken;
+}
+
+static void finish_body(struct session *session, const char *tail,
+                        struct sink *out)
+{
+    struct engine_thread *engine = session->thread->engine_thread;
+    struct body *body = session->body;
+    enum engine_outcome outcome;
+    stamp_t stamp;
+
+    if (tail[0] == '\r' && tail[1] == '\n') {
+        outcome = engine_commit(engine, &body->write, &body->item, &stamp);
+        if (!body->noreply)
+            execute_stored(body->verb, outcome, out);
+    } else if (!body->noreply) {
+        sink_put_literal(out, "CLIENT_ERROR bad data chunk\r\n");
+    }
+    drop_body(session);
+    session->state = STATE_READY;
+}
+
+static size_t step_body(struct session *session, struct slice input,
+                        struct turn *turn)
+{
+    size_t taken = fill_body(session, input);
+
+    if (session->body->offset < session->body->write.value_size)
+        return pause_turn(turn, SESSION_BODY, taken);
+    if (input.size - taken < 2)
+        return pause_turn(turn, SESSION_INPUT, taken);
+    finish_body(session, input.data + taken, turn->out);
+    return taken + 2;
+}
+
+static size_t step_swallow(struct session *session, struct slice input,
+                           struct turn *turn)
+{
+    uint32_t left = session->swallow_bytes;
+    size_t taken = input.size < left ? input.size : left;
+
+    session->swallow_bytes -= (uint32_t)taken;
+    if (session->swallow_bytes > 0)
+        return pause_turn(turn, SESSION_INPUT, taken);
+    session->state = STATE_READY;
+    return taken;
+}
+
+/* ---- batches: parsing ahead ---- */
+
+enum stop {
+    STOP_FULL, /* The batch is. */
+    STOP_INPUT, /* What follows is incomplete. */
+    STOP_CLOSE, /* What follows will never be complete. */
+};
+
+struct gathering {
+    struct session *session;
+    struct batch *batch;
+    struct slice input;
+    size_t at; /* Parsed up to here. */
+};
+
+static struct op *add_op(struct gathering *g)
+{
+    struct op *op = &g->batch->op[g->batch->ops++];
+
+    op->value = NULL;
+    op->end = g->at;
+    op->line_end = g->at;
+    op->expires_at_s = 0;
+    op->request = (unsigned char)(g->batch->requests - 1);
+    op->last = true;
+    op->turning = false;
+    return op;
+}
+
+static void set_key(struct gathering *g, struct op *op, struct slice key)
+{
+    const struct engine *engine = g->session->thread->engine;
+
+    op->key = engine_key_of(engine, key);
+    engine_prefetch_bucket(engine, op->key.hash);
+}
+
+/* The keys of a line up to g->at, as far as there is room. */
+static void add_keys(struct gathering *g, struct slice key, struct slice rest,
+                     uint32_t expires_at_s)
+{
+    struct op *op;
+
+    do {
+        struct slice next = text_take(&rest);
+
+        op = add_op(g);
+        op->expires_at_s = expires_at_s;
+        set_key(g, op, key);
+        if (next.size > 0) {
+            op->last = false;
+            op->end = (size_t)(key.data + key.size - g->input.data);
+        }
+        key = next;
+    } while (!op->last && g->batch->ops < BATCH_MAX);
+}
+
+/* Goes on with a line that was left after one of its keys. */
+static void add_keys_left(struct gathering *g)
+{
+    struct session *session = g->session;
+    struct slice rest = {g->input.data, session->keys_left - 1};
+    struct slice key;
+
+    INVARIANT(session->keys_left <= g->input.size);
+    if (rest.data[rest.size - 1] == '\r')
+        rest.size--;
+    g->at = session->keys_left;
+    g->batch->request[g->batch->requests++] =
+        (struct request){.verb = session->keys_verb};
+    key = text_take(&rest);
+    INVARIANT(key.size > 0);
+    add_keys(g, key, rest, session->keys_expires_at_s);
+}
+
+/* False: a small value that is not all there yet. It stays in the input,
+ * and so does its line. */
+static bool add_value(struct gathering *g, struct op *op,
+                      const struct request *request)
+{
+    size_t size = (size_t)request->value_size + 2;
+
+    if (request->error != REQUEST_FINE) {
+        op->turning = true;
+    } else if (size <= g->input.size - g->at) {
+        op->value = g->input.data + g->at;
+        g->at += size;
+        op->end = g->at;
+    } else if (size <= SESSION_SMALL_VALUE_MAX + 2) {
+        g->batch->ops--;
+        g->batch->requests--;
+        return false;
+    } else {
+        op->turning = true;
+    }
+    return true;
+}
+
+static bool add_request(struct gathering *g, const struct request *request)
+{
+    uint32_t expires_at_s = engine_expires_at(g->session->thread->engine_thread,
+                                              request->exptime_s);
+    struct op *op;
+
+    if (request->verb <= REQUEST_GATS && request->error == REQUEST_FINE) {
+        add_keys(g, request->key, request->rest, expires_at_s);
+        return true;
+    }
+    op = add_op(g);
+    op->expires_at_s = expires_at_s;
+    op->turning = request->verb == REQUEST_QUIT;
+    if (request->key.size > 0 && request->error == REQUEST_FINE)
+        set_key(g, op, request->key);
+    return !request->has_value || add_value(g, op, request);
+}
+
+/* Parses the line at g->at, and takes the value behind it if it can. */
+static enum stop gather_request(struct gathering *g, size_t scanned)
+{
+    struct request *request = &g->batch->request[g->batch->requests];
+    struct slice rest = {g->input.data + g->at, g->input.size - g->at};
+    struct slice line;
+    size_t taken;
+
+    switch (text_cut_line(rest, scanned, &line, &taken)) {
+    case TEXT_PART:
+        g->session->scanned = (uint32_t)rest.size;
+        return STOP_INPUT;
+    case TEXT_OVERLONG:
+        return STOP_CLOSE;
+    case TEXT_LINE:
+        break;
+    }
+    text_parse(line, request);
+    g->batch->requests++;
+    g->at += taken;
+    if (!add_request(g, request)) {
+        g->at -= taken;
+        return STOP_INPUT;
+    }
+    return STOP_FULL;
+}
+
+static enum stop gather(struct gathering *g, size_t requests_max)
+{
+    struct batch *batch = g->batch;
+    size_t scanned = g->session->scanned;
+    enum stop stop = STOP_FULL;
+
+    batch->ops = 0;
+    batch->requests = 0;
+    g->session->scanned = 0;
+    if (g->session->state == STATE_KEYS)
+        add_keys_left(g);
+    while (stop == STOP_FULL && batch->ops < BATCH_MAX &&
+           batch->requests < requests_max) {
+        if (batch->ops > 0 && batch->op[batch->ops - 1].turning)
+            break;
+        stop = gather_request(g, scanned);
+        scanned = 0;
+    }
+    return stop;
+}
+
+/* ---- batches: executing ---- */
+
+static void turn_state(struct session *session, const struct op *op,
+                       const struct request *request, struct sink *out)
+{
+    if (request->error != REQUEST_FINE) {
+        execute(session->thread, op, request, out);
+        swallow(session, request);
+    } else if (request->verb == REQUEST_QUIT) {
+        session->state = STATE_CLOSED;
+    } else {
+        start_body(session, op, request, out);
+    }
+}
+
+static void prefetch_items(const struct command_thread *thread)
+{
+    const struct batch *batch = &thread->batch;
+    unsigned i;
+
+    for (i = 0; i < batch->ops; i++) {
+        const struct request *request = &batch->request[batch->op[i].request];
+
+        if (request->key.size > 0 && request->error == REQUEST_FINE)
+            engine_prefetch_item(thread->engine, batch->op[i].key.hash);
+    }
+}
+
+/* Returns how many steps were done before the sink was full. */
+static unsigned execute_batch(struct session *session, struct sink *out)
+{
+    struct command_thread *thread = session->thread;
+    struct batch *batch = &thread->batch;
+    unsigned i;
+
+    if (batch->ops > 1)
+        prefetch_items(thread);
+    for (i = 0; i < batch->ops; i++) {
+        const struct op *op = &batch->op[i];
+        const struct request *request = &batch->request[op->request];
+
+        if (i > 0 && sink_full(out))
+            break;
+        if (UNLIKELY(op->turning))
+            turn_state(session, op, request, out);
+        else
+            execute(thread, op, request, out);
+    }
+    return i;
+}
+
+/* Between two keys of a line, or between two requests. */
+static void settle_state(struct session *session, const struct op *op)
+{
+    if (op->turning)
+        return;
+    session->state = op->last ? STATE_READY : STATE_KEYS;
+    if (!op->last) {
+        session->keys_left = (uint32_t)(op->line_end - op->end);
+        session->keys_expires_at_s = op->expires_at_s;
+        session->keys_verb =
+            (unsigned char)session->thread->batch.request[op->request].verb;
+    }
+}
+
+static size_t run_batch(struct session *session, struct slice input,
+                        struct turn *turn)
+{
+    struct batch *batch = &session->thread->batch;
+    struct gathering g = {session, batch, input, 0};
+    enum stop stop = gather(&g, turn->requests_left);
+    unsigned done = execute_batch(session, turn->out);
+    size_t taken = 0;
+
+    if (done > 0) {
+        settle_state(session, &batch->op[done - 1]);
+        taken = batch->op[done - 1].end;
+        turn->requests_left -= batch->op[done - 1].request + 1u;
+    }
+    if (done < batch->ops) {
+        session->scanned = 0;
+        return pause_turn(turn, SESSION_DRAIN, taken);
+    }
+    if (stop == STOP_CLOSE)
+        session->state = STATE_CLOSED;
+    if (stop == STOP_INPUT)
+        return pause_turn(turn, SESSION_INPUT, taken);
+    return taken;
+}
+
+static size_t step_requests(struct session *session, struct slice input,
+                            struct turn *turn)
+{
+    if (input.size == 0)
+        return pause_turn(turn, SESSION_INPUT, 0);
+    if (sink_failed(turn->out)) {
+        session->state = STATE_CLOSED;
+        return 0;
+    }
+    if (sink_full(turn->out))
+        return pause_turn(turn, SESSION_DRAIN, 0);
+    if (turn->requests_left == 0)
+        return pause_turn(turn, SESSION_YIELD, 0);
+    return run_batch(session, input, turn);
+}
+
+static size_t step_closed(struct session *session, struct slice input,
+                          struct turn *turn)
+{
+    (void)session;
+    return pause_turn(turn, SESSION_CLOSE, input.size);
+}
+
+typedef size_t step_fn(struct session *session, struct slice input,
+                       struct turn *turn);
+
+static step_fn *const steps[] = {
+    [STATE_READY] = step_requests, [STATE_KEYS] = step_requests,
+    [STATE_BODY] = step_body,      [STATE_SWALLOW] = step_swallow,
+    [STATE_CLOSED] = step_closed,
+};
+
+size_t session_run(struct session *session, struct slice input,
+                   size_t requests_max, struct sink *out,
+                   enum session_want *want)
+{
+    struct turn turn = {.out = out, .requests_left = requests_max};
+    size_t taken = 0;
+
+    INVARIANT(requests_max > 0);
+    while (!turn.over) {
+        struct slice rest = {input.data + taken, input.size - taken};
+
+        INVARIANT(session->state < COUNT_OF(steps));
+        taken += steps[session->state](session, rest, &turn);
+        INVARIANT(taken <= input.size);
+    }
+    *want = turn.want;
+    return taken;
+}
