@@ -14,9 +14,9 @@ struct command_thread;
 struct commands_config {
     const char *version; /* For the reply to `version`; outlives us. */
     uint64_t item_bytes_max;
-    bool cas_shown; /* False with -C: gets shows 0, and a cas with 0 is a
-                       replace; with anything else it finds another
-                       version. */
+    bool cas_shown;     /* False with -C: gets shows 0, and a cas with 0 is a
+                           replace; with anything else it finds another
+                           version. */
     bool flush_allowed; /* False with -F. */
 };
 
@@ -27,8 +27,9 @@ void commands_free(struct commands **commands);
 
 /* `stats GROUP` shows what the group's sources put; "" is plain `stats`, whose
  * lines come in memcached's order whatever the order of the sources. Several
- * sources per group are allowed. The commands' own counters are there from
- * the start; those of the engine and all others are for main to add.
+ * sources per group are allowed, and where two put the same number in plain
+ * `stats` it is added up. The commands' own counters are there from the
+ * start; those of the engine and all others are for main to add.
  * Errors: -ERR_LIMIT.
  * Thread: before any thread runs. */
 #define COMMAND_SOURCES_MAX 32

@@ -42,12 +42,12 @@ struct body {
 /* Owner: its worker's thread. */
 struct session {
     struct command_thread *thread;
-    struct body *body; /* BODY only. */
-    uint32_t swallow_bytes; /* SWALLOW only. */
-    uint32_t keys_left; /* KEYS only: bytes of the line. */
+    struct body *body;          /* BODY only. */
+    uint32_t swallow_bytes;     /* SWALLOW only. */
+    uint32_t keys_left;         /* KEYS only: bytes of the line. */
     uint32_t keys_expires_at_s; /* KEYS only. */
-    uint32_t scanned; /* READY: bytes without an end of line. */
-    unsigned char keys_verb; /* KEYS only. */
+    uint32_t scanned;           /* READY: bytes without an end of line. */
+    unsigned char keys_verb;    /* KEYS only. */
     unsigned char state;
 };
 
@@ -233,7 +233,7 @@ static size_t step_swallow(struct session *session, struct slice input,
 /* ---- batches: parsing ahead ---- */
 
 enum stop {
-    STOP_FULL, /* The batch is. */
+    STOP_FULL,  /* The batch is. */
     STOP_INPUT, /* What follows is incomplete. */
     STOP_CLOSE, /* What follows will never be complete. */
 };
@@ -249,6 +249,7 @@ static struct op *add_op(struct gathering *g)
 {
     struct op *op = &g->batch->op[g->batch->ops++];
 
+    op->key.bytes.size = 0;
     op->value = NULL;
     op->end = g->at;
     op->line_end = g->at;
@@ -330,10 +331,12 @@ static bool add_value(struct gathering *g, struct op *op,
 
 static bool add_request(struct gathering *g, const struct request *request)
 {
-    uint32_t expires_at_s = engine_expires_at(g->session->thread->engine_thread,
-                                              request->exptime_s);
+    uint32_t expires_at_s = 0;
     struct op *op;
 
+    if (request->exptime_s != 0)
+        expires_at_s = engine_expires_at(g->session->thread->engine_thread,
+                                         request->exptime_s);
     if (request->verb <= REQUEST_GATS && request->error == REQUEST_FINE) {
         add_keys(g, request->key, request->rest, expires_at_s);
         return true;
@@ -415,9 +418,7 @@ static void prefetch_items(const struct command_thread *thread)
     unsigned i;
 
     for (i = 0; i < batch->ops; i++) {
-        const struct request *request = &batch->request[batch->op[i].request];
-
-        if (request->key.size > 0 && request->error == REQUEST_FINE)
+        if (batch->op[i].key.bytes.size > 0)
             engine_prefetch_item(thread->engine, batch->op[i].key.hash);
     }
 }

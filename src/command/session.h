@@ -25,7 +25,7 @@ struct session;
 
 enum session_want {
     SESSION_INPUT, /* More bytes behind what was not taken. */
-    SESSION_BODY, /* Value bytes, at session_space(). */
+    SESSION_BODY,  /* Value bytes, at session_space(). */
     SESSION_DRAIN, /* The sink is full: send it, then run again. */
     SESSION_YIELD, /* Its share of this turn is used: run again when others
                       had theirs. */

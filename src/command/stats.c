@@ -161,7 +161,7 @@ static bool has_group(const struct commands *commands, struct slice group)
 /* ---- plain stats: lines in order ---- */
 
 struct line {
-    size_t place; /* In the order; behind it in the order of arrival. */
+    size_t place;     /* In the order; behind it in the order of arrival. */
     const char *name; /* Both within the text. */
     const char *value;
 };

@@ -16,11 +16,11 @@
 struct op {
     struct engine_key key;
     const char *value; /* All of it and its CRLF, where the verb has one. */
-    size_t end; /* Input taken once this is done. */
-    size_t line_end; /* Of the line it comes from. */
+    size_t end;        /* Input taken once this is done. */
+    size_t line_end;   /* Of the line it comes from. */
     uint32_t expires_at_s;
     unsigned char request; /* Index into the batch's requests. */
-    bool last; /* No more keys of this request. */
+    bool last;             /* No more keys of this request. */
     bool turning; /* The session goes on in another state: the last op. */
 };
 
@@ -64,7 +64,7 @@ struct commands {
     size_t resets_count;
     struct lock lock;
     struct command_thread *threads;
-    struct command_counters gone; /* Of threads that are no more. */
+    struct command_counters gone;  /* Of threads that are no more. */
     struct command_counters reset; /* Sums at the last reset. */
 };
 
