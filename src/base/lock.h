@@ -90,8 +90,7 @@ MUST_CHECK static inline bool lock_bit_try(_Atomic uint32_t *word,
 
 /* A plain store, not a read-modify-write: whoever else writes the word
  * meanwhile only sets the bit that is set already. */
-static inline void lock_bit_release(_Atomic uint32_t *word,
-                                    enum lock_rank rank)
+static inline void lock_bit_release(_Atomic uint32_t *word, enum lock_rank rank)
 {
     uint32_t bits = atomic_load_explicit(word, memory_order_relaxed);
 

@@ -26,8 +26,7 @@ void stats_put_i64(struct stats_out *out, const char *name, int64_t value)
     stats_put(out, name, "%" PRId64, value);
 }
 
-void stats_put(struct stats_out *out, const char *name, const char *format,
-               ...)
+void stats_put(struct stats_out *out, const char *name, const char *format, ...)
 {
     char value[STATS_VALUE_MAX];
     va_list args;

@@ -39,8 +39,7 @@ stamp_t stamp_next(struct stamp_clock *clock, uint64_t now_ns)
     do {
         next = wall > last ? wall : above(last, node);
     } while (!atomic_compare_exchange_weak_explicit(
-        &clock->last, &last, next, memory_order_relaxed,
-        memory_order_relaxed));
+        &clock->last, &last, next, memory_order_relaxed, memory_order_relaxed));
     return next;
 }
 

@@ -46,8 +46,8 @@ START_TEST(keep_threads_apart)
     ck_assert_int_eq(pthread_barrier_init(&shared.start, NULL, THREADS), 0);
     lock_init(&shared.lock, LOCK_RANK_STATS);
     for (t = 0; t < THREADS; t++)
-        ck_assert_int_eq(
-            pthread_create(&threads[t], NULL, count_up, &shared), 0);
+        ck_assert_int_eq(pthread_create(&threads[t], NULL, count_up, &shared),
+                         0);
     for (t = 0; t < THREADS; t++)
         ck_assert_int_eq(pthread_join(threads[t], NULL), 0);
     lock_fini(&shared.lock);

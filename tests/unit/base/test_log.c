@@ -159,8 +159,8 @@ static bool lines_are_whole(FILE *file, unsigned *count)
 
 START_TEST(lines_of_threads_never_mix)
 {
-    static char texts[THREADS][11] = {"aaaaaaaaaa", "bbbbbbbbbb",
-                                      "cccccccccc", "dddddddddd"};
+    static char texts[THREADS][11] = {"aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc",
+                                      "dddddddddd"};
     pthread_t threads[THREADS];
     struct diverted diverted;
     unsigned count;
