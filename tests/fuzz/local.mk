@@ -13,6 +13,20 @@ if FUZZERS
 noinst_PROGRAMS += $(FUZZ_TARGETS)
 FUZZ_MAIN = $(FUZZ_ENGINE)
 EXTRA_DIST += tests/fuzz/replay_main.c
+
+# Fuzzes every target for a while. What is found new goes to fuzz-found/NAME in
+# the build tree; a crash ends it and leaves its input in fuzz-found.
+FUZZ_SECONDS = 60
+fuzz: $(FUZZ_TARGETS)
+	@set -e; for target in $(FUZZ_TARGETS); do \
+		name=$${target##*/fuzz_}; \
+		$(MKDIR_P) fuzz-found/$$name; \
+		echo "fuzzing $$name for $(FUZZ_SECONDS) s"; \
+		$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+			-artifact_prefix=fuzz-found/ fuzz-found/$$name \
+			$(srcdir)/tests/fuzz/corpus/$$name; \
+	done
+.PHONY: fuzz
 else
 check_PROGRAMS += $(FUZZ_TARGETS)
 check_LIBRARIES += libfuzzmain.a
