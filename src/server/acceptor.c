@@ -100,8 +100,7 @@ static void watch(struct acceptor *acceptor)
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
     struct acceptor *acceptor = arg;
-    uint64_t paused_ns =
-        clock_now(acceptor->clock) - acceptor->paused_since_ns;
+    uint64_t paused_ns = clock_now(acceptor->clock) - acceptor->paused_since_ns;
 
     (void)fd;
     (void)what;
@@ -155,8 +154,8 @@ static bool assign_events(struct acceptor *acceptor)
 
     failed |= event_assign(&acceptor->wake_event, base, acceptor->wake_fd,
                            EV_READ | EV_PERSIST, on_wake, acceptor);
-    failed |= event_assign(&acceptor->retry_event, base, -1, 0, on_retry,
-                           acceptor);
+    failed |=
+        event_assign(&acceptor->retry_event, base, -1, 0, on_retry, acceptor);
     for (size_t i = 0; i < acceptor->listeners.count; i++)
         failed |= event_assign(&acceptor->events[i], base,
                                acceptor->listeners.at[i].fd,

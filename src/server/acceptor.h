@@ -23,7 +23,7 @@ struct acceptor {
     struct event retry_event;
     struct event events[SERVER_LISTENERS_MAX];
     size_t next_worker;
-    uint64_t paused_since_ns; /* 0: not paused. */
+    uint64_t paused_since_ns;        /* 0: not paused. */
     struct server_counters counters; /* Read by any thread. */
 
     _Atomic bool open;   /* The sockets listen. */

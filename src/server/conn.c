@@ -218,9 +218,9 @@ static bool run(struct conn *conn, struct slice input)
     struct turn turn = {0};
 
     for (;;) {
-        size_t taken = session_run(conn->session, input,
-                                   worker->turn_requests_max, worker->sink,
-                                   &conn->want);
+        size_t taken =
+            session_run(conn->session, input, worker->turn_requests_max,
+                        worker->sink, &conn->want);
 
         INVARIANT(taken <= input.size);
         input = slice_make(input.data + taken, input.size - taken);
@@ -242,8 +242,7 @@ static ssize_t received(struct conn *conn, ssize_t size)
         METRIC_ADD(conn->worker->counters.bytes_read, (uint64_t)size);
         return size;
     }
-    if (size < 0 &&
-        (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return 0;
     return -1;
 }
@@ -418,8 +417,7 @@ int conn_start(struct conn *conn, struct worker *worker)
     conn->session = session_new(worker->commands);
     if (conn->session == NULL)
         return -ERR_MEMORY;
-    log_v(LOG_LEVEL_VV, "<%d new auto-negotiating client connection",
-          conn->fd);
+    log_v(LOG_LEVEL_VV, "<%d new auto-negotiating client connection", conn->fd);
     return await(conn, EV_READ);
 }
 

@@ -166,7 +166,8 @@ MUST_CHECK static int bind_wish(struct listeners *listeners, struct wish *wish,
     }
     freeaddrinfo(addresses);
     if (error == 0 && listeners->count == before)
-        error = fail(-ERR_SYSTEM, words, "this host has no address to listen on");
+        error =
+            fail(-ERR_SYSTEM, words, "this host has no address to listen on");
     return error;
 }
 

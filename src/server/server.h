@@ -31,14 +31,14 @@ struct server;
 
 struct server_config {
     const struct clock *clock;
-    const char *version;     /* As `stats` shows it. */
+    const char *version; /* As `stats` shows it. */
     /* One for each worker. Borrowed until server_stop(). */
     struct command_thread *const *command_threads;
-    unsigned threads;        /* 1..SERVER_THREADS_MAX */
+    unsigned threads; /* 1..SERVER_THREADS_MAX */
     /* Addresses, several in one text after commas; none: all of this host. */
     const char *const *listen;
     size_t listen_count;
-    int port;                /* 1..65535; below 0: any free one. */
+    int port; /* 1..65535; below 0: any free one. */
     int backlog;
     uint64_t connections_max;
     size_t turn_requests_max; /* -R */
@@ -54,16 +54,14 @@ void server_free(struct server **server);
 
 /* Takes the addresses, but refuses clients until server_open().
  * Errors: negative, and a sentence for the operator in words. */
-MUST_CHECK int server_bind(struct server *server,
-                           char words[SERVER_WORDS_MAX]);
+MUST_CHECK int server_bind(struct server *server, char words[SERVER_WORDS_MAX]);
 /* Starts the threads. Signals that are blocked here are blocked in them.
  * Errors: -ERR_SYSTEM, -ERR_MEMORY; then nothing runs. */
 MUST_CHECK int server_start(struct server *server);
 /* Lets clients in. After server_start(); without effect once it is stopped.
  * Errors: -ERR_SYSTEM: another program got the port meanwhile; in words.
  * Thread: any, once. */
-MUST_CHECK int server_open(struct server *server,
-                           char words[SERVER_WORDS_MAX]);
+MUST_CHECK int server_open(struct server *server, char words[SERVER_WORDS_MAX]);
 /* Closes the port, sends what is under way (bounded by stop_ms), closes the
  * connections, ends the threads. Accepts a server that was not started. */
 void server_stop(struct server *server);

@@ -77,8 +77,7 @@ void worker_set_now(struct worker *worker)
 bool worker_is_wanted(const struct worker *worker)
 {
     return worker->ready != NULL ||
-           event_base_get_num_events(worker->base,
-                                     EVENT_BASE_COUNT_ACTIVE) > 0;
+           event_base_get_num_events(worker->base, EVENT_BASE_COUNT_ACTIVE) > 0;
 }
 
 void worker_queue(struct worker *worker, struct conn *conn)
@@ -165,8 +164,8 @@ static void finish(struct worker *worker)
         if (now_ns >= deadline_ns)
             break;
         rest.tv_sec = (time_t)((deadline_ns - now_ns) / NS_PER_S);
-        rest.tv_usec = (suseconds_t)((deadline_ns - now_ns) % NS_PER_S /
-                                     NS_PER_US);
+        rest.tv_usec =
+            (suseconds_t)((deadline_ns - now_ns) % NS_PER_S / NS_PER_US);
         (void)event_base_loopexit(worker->base, &rest);
         worker->now_known = false;
         (void)event_base_loop(worker->base, EVLOOP_ONCE);
@@ -195,9 +194,9 @@ static struct event_base *new_base(void)
         return NULL;
     /* No timers run here, so libevent need not ask for the time; and only
      * this thread uses the base. */
-    event_config_set_flag(config,
-                          EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
-                              EVENT_BASE_FLAG_NO_CACHE_TIME);
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
+                                      EVENT_BASE_FLAG_IGNORE_ENV |
+                                      EVENT_BASE_FLAG_NO_CACHE_TIME);
     base = event_base_new_with_config(config);
     event_config_free(config);
     return base;
@@ -217,8 +216,7 @@ static bool open_all(struct worker *worker)
     worker->sink = sink_new();
     worker->input = memory_new(WORKER_INPUT_BYTES, 1);
     return worker->base != NULL && worker->wake_fd >= 0 &&
-           worker->sink != NULL && worker->input != NULL &&
-           await_wake(worker);
+           worker->sink != NULL && worker->input != NULL && await_wake(worker);
 }
 
 struct worker *worker_new(const struct worker_config *config)

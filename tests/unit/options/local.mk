@@ -1,1 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
+check_PROGRAMS += \
+	tests/unit/options/test_manual \
+	tests/unit/options/test_options
+tests_unit_options_test_manual_LDADD = liboptions.a libserver.a $(LINK_BASE) $(CHECK_LIBS)
+tests_unit_options_test_options_LDADD = liboptions.a libserver.a $(LINK_BASE) $(CHECK_LIBS)

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Puts the layers together: engine, commands, server, replication. What can
+ * fail is tried in the foreground and before the first thread. */
+#include "src/base/hash.h"
+#include "src/base/invariant.h"
+#include "src/base/log.h"
+#include "src/base/memory.h"
+#include "src/command/commands.h"
+#include "src/engine/engine.h"
+#include "src/options.h"
+#include "src/port_file.h"
+#include "src/process.h"
+#include "src/server/server.h"
+#include "src/version.h"
+
+#include "replication/replication.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define WORDS_MAX 512
+#define STOP_MS 1000 /* For replies under way to slow readers. */
+#define RING_ENTRY_BYTES 16
+
+_Static_assert(WORDS_MAX >= SERVER_WORDS_MAX, "room for any sentence");
+_Static_assert(WORDS_MAX >= REPLICATION_WORDS_MAX, "room for any sentence");
+_Static_assert(WORDS_MAX >= OPTIONS_WORDS_MAX, "room for any sentence");
+_Static_assert(WORDS_MAX >= PROCESS_WORDS_MAX, "room for any sentence");
+
+static const char license[] =
+#include "src/license.inc"
+    ;
+
+struct daemon {
+    struct options options;
+    struct clock clock;
+    struct engine *engine;
+    struct commands *commands;
+    struct command_thread *threads[SERVER_THREADS_MAX];
+    struct server *server;
+    struct replication *replication; /* NULL: a node without a peer. */
+    struct endpoint peer_address;    /* Where it listens. */
+    bool upkeep;                     /* The janitor runs. */
+    bool replicating;                /* The replication's thread runs. */
+    _Atomic int status;              /* To exit with. */
+};
+
+/* A step of the start. Returns 0, or the status to exit with and a sentence
+ * for the operator. */
+typedef int step_fn(struct daemon *daemon, char words[WORDS_MAX]);
+
+static int fail(int status, char words[WORDS_MAX], const char *sentence)
+{
+    (void)snprintf(words, WORDS_MAX, "%s", sentence);
+    return status;
+}
+
+/* ---- the process ---- */
+
+static uint64_t fds_needed(const struct options *options)
+{
+    return (uint64_t)options->connections_max + SERVER_OTHER_FDS +
+           (uint64_t)options->threads * SERVER_THREAD_FDS;
+}
+
+static int prepare_process(struct daemon *daemon, char words[WORDS_MAX])
+{
+    const struct options *options = &daemon->options;
+    int status = process_check_user(options->user, words);
+
+    if (status == 0 && options->core_dumps)
+        status = process_allow_cores(words);
+    if (status == 0)
+        status = process_need_fds(fds_needed(options), words);
+    if (status == 0 && options->daemonize)
+        status = process_detach(words);
+    if (status == 0)
+        process_block_signals();
+    return status;
+}
+
+static int settle_process(struct daemon *daemon, char words[WORDS_MAX])
+{
+    const struct options *options = &daemon->options;
+
+    port_file_write(daemon->server);
+    if (options->pid_file != NULL)
+        process_write_pid_file(options->pid_file, options->user);
+    return process_switch_user(options->user, options->core_dumps, words);
+}
+
+/* ---- the engine ---- */
+
+static const char *pair_name(const struct options *options)
+{
+    return options->repl_name != NULL ? options->repl_name : "";
+}
+
+static void print_class(void *ctx, const char *text)
+{
+    (void)ctx;
+    log_v(LOG_LEVEL_VV, "%s", text);
+}
+
+static int make_engine(struct daemon *daemon, char words[WORDS_MAX])
+{
+    const struct options *options = &daemon->options;
+    const struct engine_config config = {
+        .memory_bytes = (uint64_t)options->memory_mib * MIB,
+        .item_bytes_max = (uint64_t)options->item_bytes_max,
+        .chunk_bytes_min = (uint32_t)options->chunk_min,
+        .growth = options->growth,
+        .keep_all = options->keep_all,
+        .hash_seed = hash_seed(slice_of(pair_name(options)))};
+    int error = engine_new(&config, &daemon->engine);
+
+    if (error == -ERR_RANGE)
+        return fail(EX_USAGE, words,
+                    "-m, -I, -f and -n do not fit together: give more memory "
+                    "or smaller items");
+    if (error != 0)
+        return fail(EX_OSERR, words,
+                    "the system refuses the memory that -m asks for");
+    if (options->lock_memory)
+        process_lock_memory();
+    engine_print_classes(daemon->engine, print_class, NULL);
+    return 0;
+}
+
+/* ---- commands and statistics ---- */
+
+static void show_engine(void *ctx, struct stats_out *out)
+{
+    engine_stats(((struct daemon *)ctx)->engine, out);
+}
+
+static void show_items(void *ctx, struct stats_out *out)
+{
+    engine_stats_items(((struct daemon *)ctx)->engine, out);
+}
+
+static void show_slabs(void *ctx, struct stats_out *out)
+{
+    engine_stats_slabs(((struct daemon *)ctx)->engine, out);
+}
+
+static void show_server(void *ctx, struct stats_out *out)
+{
+    server_stats(((struct daemon *)ctx)->server, out);
+}
+
+static void show_settings(void *ctx, struct stats_out *out)
+{
+    options_settings(&((struct daemon *)ctx)->options, out);
+}
+
+static void show_replication(void *ctx, struct stats_out *out)
+{
+    struct daemon *daemon = ctx;
+
+    if (daemon->replication != NULL)
+        replication_stats(daemon->replication, out);
+}
+
+static void show_repcached(void *ctx, struct stats_out *out)
+{
+    struct daemon *daemon = ctx;
+
+    if (daemon->replication != NULL)
+        replication_stats_repcached(daemon->replication, out);
+}
+
+static void reset_engine(void *ctx)
+{
+    engine_stats_reset(((struct daemon *)ctx)->engine);
+}
+
+static void reset_server(void *ctx)
+{
+    server_stats_reset(((struct daemon *)ctx)->server);
+}
+
+static const struct {
+    const char *group;
+    commands_stats_fn *fn;
+} sources[] = {
+    {"", show_server},
+    {"", show_engine},
+    {"", show_repcached},
+    {"settings", show_settings},
+    {"items", show_items},
+    {"slabs", show_slabs},
+    {"replication", show_replication},
+};
+
+static int register_stats(struct daemon *daemon)
+{
+    int error = 0;
+
+    for (size_t i = 0; i < COUNT_OF(sources) && error == 0; i++)
+        error = commands_add_stats(daemon->commands, sources[i].group,
+                                   sources[i].fn, daemon);
+    if (error == 0)
+        error = commands_add_reset(daemon->commands, reset_engine, daemon);
+    if (error == 0)
+        error = commands_add_reset(daemon->commands, reset_server, daemon);
+    return error;
+}
+
+static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
+{
+    const struct options *options = &daemon->options;
+    const struct commands_config config = {
+        .version = PROTOCOL_VERSION,
+        .item_bytes_max = (uint64_t)options->item_bytes_max,
+        .cas_shown = !options->no_cas,
+        .flush_allowed = true};
+
+    daemon->commands = commands_new(daemon->engine, &config);
+    if (daemon->commands == NULL || register_stats(daemon) != 0)
+        return fail(EX_OSERR, words, "out of memory at the start");
+    for (int64_t i = 0; i < options->threads; i++) {
+        daemon->threads[i] = command_thread_new(daemon->commands);
+        if (daemon->threads[i] == NULL)
+            return fail(EX_OSERR, words, "out of memory at the start");
+    }
+    return 0;
+}
+
+/* ---- the server ---- */
+
+static int make_server(struct daemon *daemon, char words[WORDS_MAX])
+{
+    const struct options *options = &daemon->options;
+    const struct server_config config = {
+        .clock = &daemon->clock,
+        .version = PROTOCOL_VERSION,
+        .command_threads = daemon->threads,
+        .threads = (unsigned)options->threads,
+        .listen = options->listen.at,
+        .listen_count = options->listen.count,
+        .port = (int)options->port,
+        .backlog = (int)options->backlog,
+        .connections_max = (uint64_t)options->connections_max,
+        .turn_requests_max = (size_t)options->turn_requests_max,
+        .stop_ms = STOP_MS};
+
+    if (server_new(&config, &daemon->server) != 0)
+        return fail(EX_OSERR, words, "out of memory at the start");
+    return server_bind(daemon->server, words) == 0 ? 0 : EX_OSERR;
+}
+
+/* ---- replication ---- */
+
+/* The node has the data: let clients in. A port that somebody else took since
+ * it was bound ends the daemon, or it would be a node that nobody reaches. */
+static void serve_clients(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    char words[SERVER_WORDS_MAX];
+
+    if (server_open(daemon->server, words) == 0)
+        return;
+    log_error("%s", words);
+    atomic_store(&daemon->status, EX_OSERR);
+    (void)kill(getpid(), SIGTERM);
+}
+
+/* -q counts changes; it only ever makes the log larger. */
+static size_t ring_bytes(const struct options *options)
+{
+    size_t queue = (size_t)options->queue_length * RING_ENTRY_BYTES;
+    size_t log = (size_t)options->repl_log_bytes;
+
+    return options->given[OPTION_ID_queue_length] && queue > log ? queue : log;
+}
+
+static int make_replication(struct daemon *daemon, char words[WORDS_MAX])
+{
+    const struct options *options = &daemon->options;
+    const struct replication_config config = {
+        .engine = daemon->engine,
+        .clock = &daemon->clock,
+        .peer_host = options->peer != NULL ? options->peer_endpoint.host : NULL,
+        .peer_port = options->peer_endpoint.port,
+        .listen_host = options_peer_address(options, &daemon->peer_address),
+        .listen_port = (uint16_t)options->repl_port,
+        .pair = pair_name(options),
+        .item_bytes_max = (uint64_t)options->item_bytes_max,
+        .memory_bytes = (uint64_t)options->memory_mib * MIB,
+        .ring_bytes = ring_bytes(options),
+        .tombstones_max = (size_t)options->repl_tombstones,
+        .dead_ms = (uint64_t)options->repl_timeout_ms,
+        .drain_ms = (uint64_t)options->repl_drain_ms,
+        .serve = serve_clients,
+        .serve_ctx = daemon};
+
+    if (!options_replicate(options))
+        return 0;
+    return replication_new(&config, &daemon->replication, words) == 0
+               ? 0
+               : EX_OSERR;
+}
+
+/* ---- running ---- */
+
+static int start_threads(struct daemon *daemon, char words[WORDS_MAX])
+{
+    const char *refused = "the system refuses more threads";
+
+    if (server_start(daemon->server) != 0)
+        return fail(EX_OSERR, words, refused);
+    if (engine_janitor_start(daemon->engine, &daemon->clock) != 0)
+        return fail(EX_OSERR, words, refused);
+    daemon->upkeep = true;
+    if (daemon->replication == NULL)
+        return server_open(daemon->server, words) == 0 ? 0 : EX_OSERR;
+    if (replication_start(daemon->replication) != 0)
+        return fail(EX_OSERR, words, refused);
+    daemon->replicating = true;
+    return 0;
+}
+
+static step_fn *const steps[] = {
+    prepare_process,  make_engine,    make_commands, make_server,
+    make_replication, settle_process, start_threads,
+};
+
+static int start(struct daemon *daemon)
+{
+    char words[WORDS_MAX];
+    int status = 0;
+
+    for (size_t i = 0; i < COUNT_OF(steps) && status == 0; i++)
+        status = steps[i](daemon, words);
+    if (status != 0)
+        (void)fprintf(stderr, "%s: %s\n", PACKAGE_NAME, words);
+    return status;
+}
+
+/* Clients first: what they were told is then on its way to the peer. */
+static void stop(struct daemon *daemon)
+{
+    if (daemon->server != NULL)
+        server_stop(daemon->server);
+    if (daemon->replicating)
+        replication_stop(daemon->replication);
+    if (daemon->upkeep)
+        engine_janitor_stop(daemon->engine);
+    server_free(&daemon->server);
+    for (size_t i = 0; i < COUNT_OF(daemon->threads); i++)
+        command_thread_free(&daemon->threads[i]);
+    commands_free(&daemon->commands);
+    replication_free(&daemon->replication);
+    engine_free(&daemon->engine);
+}
+
+static int run(struct daemon *daemon)
+{
+    const struct options *options = &daemon->options;
+    int status = start(daemon);
+    int number;
+
+    if (status == 0) {
+        process_release(options->verbosity > 0, options->core_dumps);
+        number = process_await_signal();
+        log_v(LOG_LEVEL_V, "stopping on signal %d", number);
+        process_allow_interrupt(options->pid_file);
+        status = atomic_load(&daemon->status);
+    }
+    stop(daemon);
+    if (options->pid_file != NULL)
+        process_remove_pid_file(options->pid_file);
+    return status;
+}
+
+/* True when that was all that was asked for. */
+static bool tell(const struct options *options)
+{
+    if (options->help)
+        options_print_help(stdout);
+    else if (options->version)
+        (void)printf("%s %s\n", PACKAGE_NAME, PACKAGE_VERSION);
+    else if (options->license)
+        (void)fputs(license, stdout);
+    return options->help || options->version || options->license;
+}
+
+int main(int argc, char *argv[])
+{
+    static struct daemon daemon;
+    char words[OPTIONS_WORDS_MAX];
+    int status = options_parse(&daemon.options, argc, argv, words);
+
+    if (status != 0) {
+        (void)fprintf(stderr, "%s: %s\n", PACKAGE_NAME, words);
+        return status;
+    }
+    if (tell(&daemon.options))
+        return EXIT_SUCCESS;
+    log_set_verbosity((int)daemon.options.verbosity);
+    clock_init_real(&daemon.clock);
+    return run(&daemon);
+}

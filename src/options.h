@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The command line. options.def has every option; this is what a program sees
+ * of it. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "src/base/metrics.h"
+#include "src/server/endpoint.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define OPTIONS_LIST_MAX 32 /* Times that -l may be given. */
+#define OPTIONS_WORDS_MAX 512
+/* The growth of the slab classes without -f, as `stats settings` tells it. */
+#define OPTIONS_GROWTH_DEFAULT 1.08
+
+struct option_list {
+    const char *at[OPTIONS_LIST_MAX];
+    size_t count;
+};
+
+enum option_id {
+#define OPTION(kind, field, ...) OPTION_ID_##field,
+#define SUBOPTION(kind, field, ...) OPTION_ID_##field,
+#define FIXED(setting, text)
+#include "src/options.def"
+#undef OPTION
+#undef SUBOPTION
+#undef FIXED
+    OPTION_IDS
+};
+
+#define OPTION_TYPE_FLAG bool
+#define OPTION_TYPE_COUNT int64_t
+#define OPTION_TYPE_NUMBER int64_t
+#define OPTION_TYPE_SIZE int64_t
+#define OPTION_TYPE_DECIMAL double
+#define OPTION_TYPE_TEXT const char *
+#define OPTION_TYPE_LIST struct option_list
+#define OPTION_TYPE_EXTENDED bool
+
+/* Texts are the argument vector's. */
+struct options {
+#define OPTION(kind, field, ...) OPTION_TYPE_##kind field;
+#define SUBOPTION(kind, field, ...) OPTION_TYPE_##kind field;
+#define FIXED(setting, text)
+#include "src/options.def"
+#undef OPTION
+#undef SUBOPTION
+#undef FIXED
+    bool given[OPTION_IDS];
+    struct endpoint peer_endpoint; /* What -x means, -X filled in. */
+};
+
+/* Fills in options from the defaults and the arguments; the texts after -o are
+ * cut in place.
+ * Gives: 0; else the status to exit with, and in words one sentence without a
+ *        newline that says what to do.
+ * Thread: one at a time (getopt). */
+int options_parse(struct options *options, int argc, char *argv[],
+                  char words[OPTIONS_WORDS_MAX]);
+
+/* -x or -X was given. */
+bool options_replicate(const struct options *options);
+/* Where the replication listens: the first -l that is not this host's
+ * loopback, if there is one; NULL: all addresses. */
+const char *options_peer_address(const struct options *options,
+                                 struct endpoint *room);
+
+/* What -h prints. */
+void options_print_help(FILE *out);
+/* The lines of `stats settings`. */
+void options_settings(const struct options *options, struct stats_out *out);
+
+/* ---- the table, for tests ---- */
+
+enum option_kind {
+    OPTION_KIND_FLAG,
+    OPTION_KIND_COUNT, /* How often it was given. */
+    OPTION_KIND_NUMBER,
+    OPTION_KIND_SIZE, /* Bytes; a suffix is allowed. */
+    OPTION_KIND_DECIMAL,
+    OPTION_KIND_TEXT,
+    OPTION_KIND_LIST,
+    OPTION_KIND_EXTENDED, /* Suboptions follow. */
+    OPTION_KIND_FIXED,    /* No option, only a setting. */
+};
+
+enum option_group {
+    OPTION_GROUP_CLIENTS,
+    OPTION_GROUP_PEER,
+    OPTION_GROUP_MEMORY,
+    OPTION_GROUP_PROGRAM,
+    OPTION_GROUP_EXTENDED,
+    OPTION_GROUP_COUNT,
+};
+
+enum option_show {
+    OPTION_SHOW_NOTHING,
+    OPTION_SHOW_NUMBER,
+    OPTION_SHOW_MIB,
+    OPTION_SHOW_GROWTH,
+    OPTION_SHOW_TEXT,
+    OPTION_SHOW_OFF_ON, /* The flag means off. */
+    OPTION_SHOW_NO_YES, /* The flag means no. */
+    OPTION_SHOW_VERBOSITY,
+};
+
+struct option_spec {
+    enum option_kind kind;
+    enum option_id id;
+    size_t offset;
+    char letter; /* '\0': a suboption. */
+    const char *name;
+    const char *metavar;
+    int64_t value;
+    int64_t min;
+    int64_t max;
+    enum option_group group;
+    const char *setting; /* NULL: not shown. */
+    enum option_show show;
+    const char *help; /* Of a fixed setting: its value. */
+};
+
+extern const struct option_spec option_specs[];
+extern const size_t option_spec_count;
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The daemon as a process among others. */
+#include "src/process.h"
+
+#include "src/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define PID_PATH_MAX 4096
+
+static int release_fd = -1; /* The pipe to the parent that waits. */
+static const char *interrupt_pid_file;
+
+__attribute__((format(printf, 3, 4))) static int
+fail(int status, char words[PROCESS_WORDS_MAX], const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(words, PROCESS_WORDS_MAX, format, args);
+    va_end(args);
+    return status;
+}
+
+/* ---- user ---- */
+
+int process_check_user(const char *user, char words[PROCESS_WORDS_MAX])
+{
+    if (geteuid() != 0 || user != NULL)
+        return 0;
+    return fail(EX_USAGE, words,
+                "root has to say as which user to run: add -u USER, or -u root "
+                "if it must be root");
+}
+
+int process_switch_user(const char *user, bool keep_cores,
+                        char words[PROCESS_WORDS_MAX])
+{
+    const struct passwd *entry;
+
+    if (geteuid() != 0 || user == NULL)
+        return 0;
+    entry = getpwnam(user);
+    if (entry == NULL)
+        return fail(EX_NOUSER, words,
+                    "there is no user \"%s\" to run as: give another with -u",
+                    user);
+    if (entry->pw_uid == 0)
+        return 0;
+    if (setgroups(0, NULL) != 0 || setgid(entry->pw_gid) != 0 ||
+        setuid(entry->pw_uid) != 0)
+        return fail(EX_OSERR, words, "cannot run as user \"%s\": %s", user,
+                    strerror(errno));
+    if (keep_cores)
+        (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    return 0;
+}
+
+/* ---- limits ---- */
+
+int process_need_fds(uint64_t count, char words[PROCESS_WORDS_MAX])
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return fail(EX_OSERR, words,
+                    "cannot ask for the limit of open files: %s",
+                    strerror(errno));
+    if (limit.rlim_cur >= count)
+        return 0;
+    limit.rlim_cur = count;
+    if (limit.rlim_max < count)
+        limit.rlim_max = count;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        return 0;
+    return fail(EX_OSERR, words,
+                "this process may not open the %llu files that -c asks for: "
+                "start as root, raise the limit (ulimit -n) or lower -c",
+                (unsigned long long)count);
+}
+
+int process_allow_cores(char words[PROCESS_WORDS_MAX])
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+    if (setrlimit(RLIMIT_CORE, &limit) == 0)
+        return 0;
+    if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max > 0) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_CORE, &limit) == 0)
+            return 0;
+    }
+    return fail(EX_OSERR, words,
+                "core files are not allowed here (ulimit -c): leave out -r");
+}
+
+void process_lock_memory(void)
+{
+    /* Pages are locked as they are touched: item memory that is not in use
+     * yet costs nothing. */
+    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+        log_error("warning: -k: cannot lock memory: %s", strerror(errno));
+}
+
+/* ---- background ---- */
+
+/* The child's report: nothing but a byte when it is up. */
+__attribute__((noreturn)) static void await_child(pid_t child, int fd)
+{
+    char up;
+    ssize_t got;
+    int status;
+
+    do
+        got = read(fd, &up, 1);
+    while (got < 0 && errno == EINTR);
+    if (got == 1)
+        _exit(0);
+    while (waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR)
+            _exit(EX_OSERR);
+    }
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE);
+}
+
+int process_detach(char words[PROCESS_WORDS_MAX])
+{
+    int fds[2];
+    pid_t child;
+
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return fail(EX_OSERR, words, "cannot go to the background: %s",
+                    strerror(errno));
+    child = fork();
+    if (child < 0)
+        return fail(EX_OSERR, words, "cannot go to the background: %s",
+                    strerror(errno));
+    if (child > 0) {
+        close(fds[1]);
+        await_child(child, fds[0]);
+    }
+    close(fds[0]);
+    release_fd = fds[1];
+    (void)setsid();
+    return 0;
+}
+
+static void silence(void)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    (void)dup2(fd, STDIN_FILENO);
+    (void)dup2(fd, STDOUT_FILENO);
+    (void)dup2(fd, STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
+void process_release(bool keep_output, bool keep_directory)
+{
+    ssize_t written;
+
+    if (release_fd < 0)
+        return;
+    if (!keep_directory && chdir("/") != 0)
+        log_error("warning: cannot change to /: %s", strerror(errno));
+    if (!keep_output)
+        silence();
+    written = write(release_fd, "", 1);
+    (void)written; /* Without a parent nobody waits. */
+    close(release_fd);
+    release_fd = -1;
+}
+
+/* ---- pid file ---- */
+
+static void give_to(int fd, const char *user)
+{
+    const struct passwd *entry = user != NULL ? getpwnam(user) : NULL;
+
+    if (entry != NULL && geteuid() == 0 &&
+        fchown(fd, entry->pw_uid, entry->pw_gid) != 0)
+        log_error("warning: cannot give the pid file to %s: %s", user,
+                  strerror(errno));
+}
+
+static bool write_pid(const char *path, const char *user)
+{
+    FILE *file = fopen(path, "we");
+    bool written;
+
+    if (file == NULL)
+        return false;
+    give_to(fileno(file), user);
+    written = fprintf(file, "%ld\n", (long)getpid()) > 0;
+    return fclose(file) == 0 && written;
+}
+
+/* Written aside and renamed, so that nobody reads half of it. */
+void process_write_pid_file(const char *path, const char *user)
+{
+    char aside[PID_PATH_MAX];
+
+    (void)snprintf(aside, sizeof(aside), "%s.tmp", path);
+    if (write_pid(aside, user) && rename(aside, path) == 0)
+        return;
+    log_error("warning: cannot write the pid file %s: %s", path,
+              strerror(errno));
+    (void)unlink(aside);
+}
+
+void process_remove_pid_file(const char *path)
+{
+    if (unlink(path) != 0)
+        log_error("warning: cannot remove the pid file %s: %s", path,
+                  strerror(errno));
+}
+
+/* ---- signals ---- */
+
+static void stop_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGUSR1);
+}
+
+void process_block_signals(void)
+{
+    sigset_t set;
+
+    stop_signals(&set);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
+}
+
+int process_await_signal(void)
+{
+    sigset_t set;
+    int number;
+
+    stop_signals(&set);
+    while (sigwait(&set, &number) != 0)
+        continue;
+    return number;
+}
+
+static void end_at_once(int number)
+{
+    if (interrupt_pid_file != NULL)
+        (void)unlink(interrupt_pid_file);
+    _exit(128 + number);
+}
+
+void process_allow_interrupt(const char *pid_file)
+{
+    const struct sigaction action = {.sa_handler = end_at_once};
+    sigset_t set;
+
+    interrupt_pid_file = pid_file;
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    stop_signals(&set);
+    sigdelset(&set, SIGUSR1);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}

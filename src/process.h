@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a daemon does with its process: limits, user, background, pid file,
+ * signals. Functions that can fail return 0 or the status to exit with, and a
+ * sentence for the operator in words. */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#include "src/base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PROCESS_WORDS_MAX 512
+
+/* Root must say as whom to run. */
+MUST_CHECK int process_check_user(const char *user,
+                                  char words[PROCESS_WORDS_MAX]);
+/* keep_cores: a process that changed its user still leaves a core file. */
+MUST_CHECK int process_switch_user(const char *user, bool keep_cores,
+                                   char words[PROCESS_WORDS_MAX]);
+/* Room for that many descriptors. */
+MUST_CHECK int process_need_fds(uint64_t count, char words[PROCESS_WORDS_MAX]);
+MUST_CHECK int process_allow_cores(char words[PROCESS_WORDS_MAX]);
+void process_lock_memory(void); /* A warning when it cannot. */
+
+/* Goes to the background in two steps, so that what fails in between is
+ * seen where the daemon was started: detach() returns in the child alone, the
+ * parent waits; release() lets the parent exit with 0. When the child exits
+ * instead, the parent exits with its status.
+ * Before any thread, any event loop. */
+MUST_CHECK int process_detach(char words[PROCESS_WORDS_MAX]);
+void process_release(bool keep_output, bool keep_directory);
+
+/* A warning when it cannot. Before the switch, the file then is the user's. */
+void process_write_pid_file(const char *path, const char *user);
+void process_remove_pid_file(const char *path);
+
+/* Blocks the signals that end the daemon, here and in all threads made from
+ * now on, and ignores those that mean nothing. */
+void process_block_signals(void);
+/* Waits for one of them. */
+int process_await_signal(void);
+/* From now on one more of them ends the process at once. */
+void process_allow_interrupt(const char *pid_file);
+
+#endif
