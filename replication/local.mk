@@ -1,11 +1,27 @@
 # SPDX-License-Identifier: BSD-3-Clause
 noinst_LIBRARIES += libreplication.a
 libreplication_a_SOURCES = \
+	replication/address.c \
+	replication/address.h \
 	replication/codec.c \
 	replication/codec.h \
 	replication/codec_control.c \
 	replication/codec_inner.h \
 	replication/codec_mutation.c \
 	replication/codec_wire.h \
-	replication/message.h
+	replication/dialer.c \
+	replication/dialer.h \
+	replication/doorman.c \
+	replication/doorman.h \
+	replication/link.c \
+	replication/link.h \
+	replication/listener.c \
+	replication/listener.h \
+	replication/message.h \
+	replication/node.h \
+	replication/replication.c \
+	replication/replication.h \
+	replication/replication_inner.h \
+	replication/replication_loop.c \
+	replication/replication_stats.c
 $(libreplication_a_OBJECTS): proto/replication.pb-c.h

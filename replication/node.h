@@ -42,6 +42,7 @@ struct node_config {
     uint64_t drain_ms;     /* How long a clean stop waits; 5000. */
     size_t ring_entries;   /* Power of two. */
     size_t tombstones_max;
+    unsigned bucket_bits; /* 0: 16; fewer are for tests. */
     uint64_t random_seed;  /* For jitter. */
 };
 

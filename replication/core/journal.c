@@ -546,6 +546,16 @@ void journal_apart(struct journal_log *log)
     lock_release(&log->lock);
 }
 
+bool journal_is_dirty(struct journal_log *log)
+{
+    bool dirty;
+
+    lock_take(&log->lock);
+    dirty = log->dirty.count > 0;
+    lock_release(&log->lock);
+    return dirty;
+}
+
 bool journal_round_begin(struct journal_log *log)
 {
     bool any;

@@ -97,6 +97,8 @@ enum journal_plan journal_follow(struct journal_log *log, bool known,
 /* The link is gone: what was being scanned is dirty again. */
 void journal_apart(struct journal_log *log);
 
+/* Is there anything for a scan to start on? */
+bool journal_is_dirty(struct journal_log *log);
 /* Starts a scan of what is dirty by now. False when nothing is. */
 bool journal_round_begin(struct journal_log *log);
 /* The next removals of the scan's buckets; those recorded since it began are

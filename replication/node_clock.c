@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How far the peer's clock is from ours, as NTP does it: of the last few
+ * round trips the shortest one knows best. Offsets below a second are left
+ * alone, so that well-kept clocks give equal expiries on both nodes. */
+#include "replication/node_inner.h"
+
+#include <stdlib.h>
+
+#define OFFSET_MAX_NS ((int64_t)1 << 62)
+
+void node_offset_reset(struct node_offset *offset)
+{
+    *offset = (struct node_offset){0};
+}
+
+void node_offset_add(struct node_offset *offset, int64_t offset_ns,
+                     uint64_t round_ns)
+{
+    unsigned best = 0;
+
+    if (offset_ns > OFFSET_MAX_NS || offset_ns < -OFFSET_MAX_NS)
+        return; /* Nobody's clock is centuries away. */
+    offset->sample[offset->at].offset_ns = offset_ns;
+    offset->sample[offset->at].round_ns = round_ns;
+    offset->at = (offset->at + 1) % NODE_OFFSET_SAMPLES;
+    if (offset->count < NODE_OFFSET_SAMPLES)
+        offset->count++;
+    for (unsigned i = 1; i < offset->count; i++)
+        if (offset->sample[i].round_ns < offset->sample[best].round_ns)
+            best = i;
+    offset->best_ns = offset->sample[best].offset_ns;
+}
+
+/* Whole seconds that the peer is ahead. */
+static int64_t seconds_ahead(const struct node *node)
+{
+    int64_t second = (int64_t)NS_PER_S;
+    int64_t half = node->offset.best_ns < 0 ? -second / 2 : second / 2;
+
+    if (llabs(node->offset.best_ns) < second)
+        return 0;
+    return (node->offset.best_ns + half) / second;
+}
+
+uint32_t node_local_expiry(const struct node *node, uint32_t expires_at_s)
+{
+    int64_t local = (int64_t)expires_at_s - seconds_ahead(node);
+
+    if (expires_at_s == 0)
+        return 0;
+    if (local < (int64_t)ENGINE_EXPIRED)
+        return ENGINE_EXPIRED;
+    return local > (int64_t)UINT32_MAX ? UINT32_MAX : (uint32_t)local;
+}
+
+void node_local_flush(const struct node *node, struct flush_state *flush)
+{
+    int64_t ahead = seconds_ahead(node);
+    uint64_t shift = (uint64_t)llabs(ahead) * NS_PER_S;
+
+    if (flush->pending == STAMP_NONE)
+        return;
+    if (ahead < 0)
+        flush->due_ns = flush->due_ns > UINT64_MAX - shift
+                            ? UINT64_MAX
+                            : flush->due_ns + shift;
+    else
+        flush->due_ns = flush->due_ns > shift ? flush->due_ns - shift : 1;
+}

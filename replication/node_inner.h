@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of the node share: node.c carries out what the core decides,
+ * node_send.c and node_scan.c compose what goes to the peer, node_receive.c
+ * applies what comes from it, node_clock.c compares clocks. */
+#ifndef REPLICATION_NODE_INNER_H
+#define REPLICATION_NODE_INNER_H
+
+#include "replication/codec.h"
+#include "replication/core/journal.h"
+#include "replication/core/peer.h"
+#include "replication/node.h"
+
+#define NODE_READ_MAX 64        /* Log entries looked up together. */
+#define NODE_SENT_CACHE 4096    /* Versions sent ahead of their entry. */
+#define NODE_SCAN_CHUNK 256     /* Items of a scan looked up together... */
+#define NODE_SCAN_FOUND_MAX 1024 /* ...and with what one bucket may add. */
+#define NODE_REMOVALS_MAX 256   /* Tombstones fetched together. */
+#define NODE_OFFSET_SAMPLES 8
+
+/* ---- what is said to a link before and beside the streams ---- */
+
+struct node_link {
+    struct hello hello; /* As it was composed. */
+    bool hello_due;
+    bool refuse_due;
+    enum peer_refusal reason;
+    uint64_t hello_ns; /* When ours was composed, for the round trip. */
+};
+
+/* ---- towards the peer ---- */
+
+/* A value that goes in parts, one after the other. */
+struct node_big {
+    struct item *item; /* Held; NULL when there is none. */
+    struct mutation head;
+    char key[ENGINE_KEY_MAX];
+    size_t size;
+    size_t offset;
+    uint64_t number; /* Of the live entry; 0 in a scan. */
+    bool stale;      /* The peer has said something newer of that key. */
+};
+
+enum node_scan_phase {
+    NODE_SCAN_IDLE,
+    NODE_SCAN_REMOVALS,
+    NODE_SCAN_ITEMS,
+    NODE_SCAN_SENT, /* All is sent; the peer has to confirm. */
+};
+
+struct node_scan {
+    enum node_scan_phase phase;
+    struct journal_removal removals[NODE_REMOVALS_MAX];
+    size_t removals_count, removals_at;
+    bool removals_more;
+    uint64_t cursor; /* Next hash to look at. */
+    bool exhausted;  /* There is no hash beyond the last run. */
+    struct journal_run run;
+    uint64_t found[NODE_SCAN_FOUND_MAX]; /* Items the peer may lack. */
+    size_t found_count, found_at;
+    uint64_t present[NODE_SCAN_FOUND_MAX]; /* All items, below a floor. */
+    size_t present_count;
+    bool purge_due;
+    bool mark_due;
+    uint64_t through; /* What the next mark says. */
+    uint64_t marked;  /* What the last one said. */
+};
+
+struct node_sent {
+    uint64_t hash;
+    stamp_t stamp;
+};
+
+struct node_send {
+    bool plan_due;
+    enum resync_kind plan;
+    uint64_t plan_after;
+    uint64_t plan_items;
+    uint64_t next;    /* Number of the next entry to look at. */
+    uint64_t through; /* The peer was told that it has all up to here. */
+    struct flush_state told;
+    bool ack_due;
+    uint64_t ack_hash;
+    bool ack_done;
+    bool goodbye_due;
+    bool goodbye_said;
+    bool scan_first; /* The live stream had all the room last time. */
+    struct node_big big;
+    struct node_scan scan;
+    struct node_sent sent[NODE_SENT_CACHE];
+};
+
+/* ---- from the peer ---- */
+
+struct node_receive {
+    bool planned; /* The peer has said where its stream begins. */
+    enum resync_kind kind; /* NONE once the peer's scan is through. */
+    uint64_t items;
+    uint64_t since_ns;
+    struct item *item; /* A value that comes in parts; may be NULL. */
+    struct mutation head;
+    char key[ENGINE_KEY_MAX];
+    bool in_parts;
+    uint64_t size;
+    uint64_t offset;
+    uint64_t heard_now_ns; /* The peer's clock in its last heartbeat... */
+    uint64_t heard_at_ns;  /* ...and ours then. */
+};
+
+/* The peer's clock minus ours, from the round trips that were shortest. */
+struct node_offset {
+    struct {
+        int64_t offset_ns;
+        uint64_t round_ns;
+    } sample[NODE_OFFSET_SAMPLES];
+    unsigned count;
+    unsigned at;
+    int64_t best_ns;
+};
+
+struct node {
+    struct node_config config;
+    struct node_hooks hooks;
+    struct engine_thread *thread;
+    struct codec *codec;
+    struct journal_log *log;
+    struct peer peer;
+    uint64_t now_ns;
+    uint64_t random;
+    uint64_t drain_until_ns;
+    struct node_link links[NODE_LINKS_MAX];
+    struct node_send send;
+    struct node_receive receive;
+    struct node_offset offset;
+    struct hello theirs; /* Of the pair's link. */
+    bool listen_failed;
+    bool listen_told;
+    bool offset_told;
+    struct peer_act told; /* The last refusal in the log. */
+    /* Survives a link. */
+    uint64_t confirmed_by; /* Incarnation that confirmed our log. */
+    uint64_t followed;     /* Incarnation whose log we followed... */
+    uint64_t applied;      /* ...up to this number. */
+    /* Figures. */
+    uint64_t paired_ns;
+    uint64_t resync_ns;
+    uint64_t round_ns; /* When the present scan was due; 0: none is. */
+    uint64_t round_items;
+    enum resync_kind resync_kind;
+    uint64_t resync_items;
+    uint64_t pairings;
+    uint64_t conflicts, sent, sent_bytes, applied_count, rejected_older;
+    uint64_t not_kept; /* Too large, or no memory. */
+    uint64_t bytes_in, bytes_out, refused;
+};
+
+/* node.c */
+void node_signal(struct node *node, enum peer_signal signal, unsigned link);
+void node_signal_hello(struct node *node, unsigned link,
+                       const struct hello *hello);
+void node_signal_refused(struct node *node, unsigned link,
+                         enum refusal reason);
+void node_touch_time(struct node *node, uint64_t now_ns);
+void node_see_stamp(struct node *node, stamp_t stamp);
+/* One direction of a resync is complete. */
+void node_resync_done(struct node *node, enum resync_kind kind,
+                      uint64_t items, uint64_t since_ns);
+
+/* node_log.c */
+void node_log_news(struct node *node, const struct peer_act *act);
+void node_log_resync(const struct node *node, const char *direction);
+
+/* node_send.c */
+void node_send_begin(struct node *node, unsigned link);
+void node_send_end(struct node *node);
+/* The peer has spoken of these keys. */
+void node_send_touched(struct node *node, uint64_t from, uint64_t to);
+size_t node_send_control(struct node *node, unsigned link, char *out,
+                         size_t room);
+size_t node_send_data(struct node *node, char *out, size_t room);
+void node_fill_value(void *ctx, char *to, size_t size);
+struct node_fill {
+    struct engine_thread *thread;
+    const struct item *item;
+};
+/* Adds the live item of the hash to the batch, or prepares its parts. */
+enum node_added {
+    NODE_ADDED,
+    NODE_ABSENT,
+    NODE_NO_ROOM,
+    NODE_IN_PARTS,
+};
+enum node_added node_add_view(struct node *node, struct codec_batch *batch,
+                              uint64_t hash, struct engine_view *view,
+                              uint64_t number);
+
+/* node_scan.c */
+size_t node_scan_output(struct node *node, char *out, size_t room);
+void node_scan_confirmed(struct node *node, uint64_t through_hash, bool done);
+
+/* node_receive.c */
+void node_receive_begin(struct node *node);
+void node_receive_end(struct node *node);
+/* Errors: the peer speaks nonsense. */
+MUST_CHECK int node_receive(struct node *node, unsigned link,
+                            struct message *message);
+
+/* node_clock.c */
+void node_offset_reset(struct node_offset *offset);
+void node_offset_add(struct node_offset *offset, int64_t offset_ns,
+                     uint64_t round_ns);
+uint32_t node_local_expiry(const struct node *node, uint32_t expires_at_s);
+void node_local_flush(const struct node *node, struct flush_state *flush);
+
+#endif

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What comes from the peer, in its order. It was checked for form by the
+ * codec; here for sense: whoever speaks out of turn, acknowledges what was
+ * never sent or hashes keys differently loses the link. */
+#include "replication/node_inner.h"
+
+#include "replication/core/rules.h"
+#include "src/base/invariant.h"
+#include "src/base/log.h"
+
+#include <stdlib.h>
+
+#define OFFSET_WARN_NS (300 * (int64_t)NS_PER_S)
+
+void node_receive_begin(struct node *node)
+{
+    node->receive = (struct node_receive){.kind = RESYNC_NONE};
+}
+
+void node_receive_end(struct node *node)
+{
+    if (node->receive.item != NULL)
+        engine_discard(node->thread, &node->receive.item);
+    node->receive.in_parts = false;
+}
+
+/* ---- one mutation ---- */
+
+static bool hash_matches(const struct node *node,
+                         const struct mutation *mutation)
+{
+    if (mutation->kind != MUTATION_SET)
+        return mutation->hash != JOURNAL_FLUSH;
+    return mutation->key.size > 0 && mutation->key.size <= ENGINE_KEY_MAX &&
+           engine_key_of(node->config.engine, mutation->key).hash ==
+               mutation->hash;
+}
+
+/* An own version of that key that the peer cannot have known. */
+static void count_conflict(struct node *node, uint64_t hash)
+{
+    struct engine_view view;
+
+    if (journal_last(node->log) == node->send.through ||
+        !engine_find(node->thread, hash, &view))
+        return;
+    if (stamp_node(view.stamp) == node->peer.node_bit &&
+        !journal_knows(node->log, view.stamp))
+        node->conflicts++;
+    engine_view_end(node->thread, &view);
+}
+
+static void count_result(struct node *node, const struct mutation *mutation,
+                         enum apply_result result)
+{
+    switch (result) {
+    case APPLY_DONE:
+        node->applied_count++;
+        break;
+    case APPLY_REMOVED:
+        node->rejected_older++;
+        journal_answer(node->log, mutation->hash, mutation->stamp);
+        break;
+    case APPLY_OLDER:
+    case APPLY_FLUSHED:
+        node->rejected_older++;
+        break;
+    case APPLY_TOO_LARGE:
+    case APPLY_NO_MEMORY:
+        node->not_kept++;
+        break;
+    case APPLY_SAME:
+    case APPLY_ABSENT:
+        break;
+    }
+}
+
+#ifdef RULES_BREAKABLE
+static bool keep_nothing(void *ctx, uint64_t hash)
+{
+    (void)ctx;
+    (void)hash;
+    return false;
+}
+#endif
+
+/* With the rule of stamps broken, whatever is here gives way. */
+static void give_way(struct node *node, const struct mutation *mutation)
+{
+#ifdef RULES_BREAKABLE
+    if (!RULE(STAMPS))
+        engine_purge(node->thread, mutation->hash, mutation->hash, STAMP_MAX,
+                     keep_nothing, NULL);
+#else
+    (void)node;
+    (void)mutation;
+#endif
+}
+
+static int apply(struct node *node, struct mutation *mutation)
+{
+    if (!hash_matches(node, mutation))
+        return -ERR_SYNTAX;
+    mutation->expires_at_s = node_local_expiry(node, mutation->expires_at_s);
+    node_send_touched(node, mutation->hash, mutation->hash);
+    count_conflict(node, mutation->hash);
+    give_way(node, mutation);
+    count_result(node, mutation, engine_apply(node->thread, mutation));
+    return 0;
+}
+
+static void acknowledge(struct node *node, uint64_t through)
+{
+    if (through <= node->applied)
+        return;
+    node->applied = through;
+    node->send.ack_due = true;
+}
+
+/* A value that stays unfinished: its sender gave it up. */
+static void abandon_parts(struct node *node)
+{
+    node_receive_end(node);
+}
+
+/* ---- messages ---- */
+
+static int take_plan(struct node *node, const struct message *message)
+{
+    struct node_receive *receive = &node->receive;
+
+    if (receive->planned)
+        return -ERR_SYNTAX;
+    receive->planned = true;
+    receive->kind = message->plan.kind;
+    receive->since_ns = node->now_ns;
+    node->followed = node->theirs.incarnation;
+    node->applied = message->plan.live_after;
+    if (message->plan.kind == RESYNC_CONTINUE)
+        node_signal(node, PEER_SIG_SYNCED, node->peer.link);
+    return 0;
+}
+
+static int take_batch(struct node *node, const struct message *message)
+{
+    struct mutation mutation;
+    size_t at = 0;
+    int error = 0;
+
+    abandon_parts(node);
+    while (error == 0 && codec_next_mutation(message, &at, &mutation)) {
+        error = apply(node, &mutation);
+        node->receive.items += message->batch.through == 0;
+    }
+    if (error == 0)
+        acknowledge(node, message->batch.through);
+    return error;
+}
+
+static int begin_part(struct node *node, const struct message *message)
+{
+    struct node_receive *receive = &node->receive;
+    enum apply_result result;
+
+    abandon_parts(node);
+    if (!hash_matches(node, &message->part.head) ||
+        message->part.head.kind != MUTATION_SET)
+        return -ERR_SYNTAX;
+    receive->head = message->part.head;
+    memcpy(receive->key, receive->head.key.data, receive->head.key.size);
+    receive->head.key.data = receive->key;
+    receive->head.value = slice_make(NULL, 0);
+    receive->head.expires_at_s =
+        node_local_expiry(node, receive->head.expires_at_s);
+    receive->size = message->part.value_size;
+    receive->offset = 0;
+    receive->in_parts = true;
+    result = engine_apply_reserve(node->thread, &receive->head, receive->size,
+                                  &receive->item);
+    if (receive->item == NULL) /* The rest is only counted. */
+        count_result(node, &receive->head, result);
+    return 0;
+}
+
+static void fill_part(struct node *node, struct slice data)
+{
+    struct node_receive *receive = &node->receive;
+    size_t offset = (size_t)receive->offset;
+
+    while (data.size > 0) {
+        size_t room = 0;
+        char *to = engine_item_space(node->thread, receive->item, offset,
+                                     &room);
+
+        INVARIANT(room > 0);
+        if (room > data.size)
+            room = data.size;
+        memcpy(to, data.data, room);
+        data.data += room;
+        data.size -= room;
+        offset += room;
+    }
+}
+
+static void end_part(struct node *node)
+{
+    struct node_receive *receive = &node->receive;
+
+    receive->in_parts = false;
+    node_send_touched(node, receive->head.hash, receive->head.hash);
+    if (receive->item == NULL)
+        return;
+    count_conflict(node, receive->head.hash);
+    give_way(node, &receive->head);
+    count_result(node, &receive->head,
+                 engine_apply_commit(node->thread, &receive->head,
+                                     &receive->item));
+}
+
+static int take_part(struct node *node, const struct message *message)
+{
+    struct node_receive *receive = &node->receive;
+    struct slice data = message->part.data;
+    int error = 0;
+
+    if (message->part.offset == 0)
+        error = begin_part(node, message);
+    if (error != 0)
+        return error;
+    if (!receive->in_parts || receive->offset != message->part.offset ||
+        receive->head.stamp != message->part.head.stamp ||
+        receive->size != message->part.value_size || data.size == 0 ||
+        data.size > receive->size - receive->offset)
+        return -ERR_SYNTAX;
+    if (receive->item != NULL)
+        fill_part(node, data);
+    receive->offset += data.size;
+    if (receive->offset < receive->size)
+        return 0;
+    end_part(node);
+    receive->items += message->part.through == 0;
+    acknowledge(node, message->part.through);
+    return 0;
+}
+
+static int compare_hash(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+static bool is_present(void *ctx, uint64_t hash)
+{
+    const struct message *message = ctx;
+
+    return message->purge.present_count > 0 &&
+           bsearch(&hash, message->purge.present,
+                   message->purge.present_count, sizeof(hash),
+                   compare_hash) != NULL;
+}
+
+static int take_purge(struct node *node, struct message *message)
+{
+    abandon_parts(node);
+    node_see_stamp(node, message->purge.floor);
+    node_send_touched(node, message->purge.from, message->purge.to);
+    engine_purge(node->thread, message->purge.from, message->purge.to,
+                 message->purge.floor, is_present, message);
+    return 0;
+}
+
+static int take_mark(struct node *node, const struct message *message)
+{
+    struct node_receive *receive = &node->receive;
+
+    abandon_parts(node);
+    node->send.ack_due = true;
+    node->send.ack_hash = message->mark.through_hash;
+    if (!message->mark.done)
+        return 0;
+    node->send.ack_done = true;
+    if (receive->kind == RESYNC_NONE)
+        return 0; /* A later round of the peer's, after an overflow. */
+    node_resync_done(node, receive->kind, receive->items, receive->since_ns);
+    node_log_resync(node, "from");
+    receive->kind = RESYNC_NONE;
+    node_signal(node, PEER_SIG_SYNCED, node->peer.link);
+    return 0;
+}
+
+static int take_ack(struct node *node, const struct message *message)
+{
+    if (message->ack.applied > node->send.through)
+        return -ERR_RANGE;
+    journal_confirm(node->log, message->ack.applied);
+    node_scan_confirmed(node, message->ack.through_hash, message->ack.done);
+    return 0;
+}
+
+static int take_flush(struct node *node, const struct message *message)
+{
+    struct flush_state theirs = message->flush;
+    struct flush_state ours;
+
+    node_see_stamp(node, theirs.floor);
+    node_see_stamp(node, theirs.pending);
+    node_local_flush(node, &theirs);
+    engine_flush_join(node->thread, &theirs);
+    engine_flush_state(node->config.engine, &ours);
+    /* Who told us need not be told. */
+    if (ours.floor == theirs.floor && ours.pending == theirs.pending)
+        node->send.told = ours;
+    return 0;
+}
+
+static void warn_of_offset(struct node *node)
+{
+    int64_t offset_ns = node->offset.best_ns;
+
+    if (node->offset_told || llabs(offset_ns) < OFFSET_WARN_NS)
+        return;
+    node->offset_told = true;
+    log_notice("replication: the peer's clock is %lld s from ours: set the "
+               "clocks",
+               (long long)(offset_ns / (int64_t)NS_PER_S));
+}
+
+static int take_heartbeat(struct node *node, const struct message *message)
+{
+    uint64_t theirs_ns = message->heartbeat.now_ns;
+    uint64_t away_ns = node->now_ns - message->heartbeat.echo_ns;
+    uint64_t round_ns;
+
+    node_see_stamp(node, message->heartbeat.stamp_last);
+    node->receive.heard_now_ns = theirs_ns;
+    node->receive.heard_at_ns = node->now_ns;
+    if (message->heartbeat.echo_ns == 0 ||
+        message->heartbeat.echo_ns > node->now_ns ||
+        message->heartbeat.echo_delay_ns > away_ns)
+        return 0;
+    round_ns = away_ns - message->heartbeat.echo_delay_ns;
+    node_offset_add(&node->offset,
+                    (int64_t)(theirs_ns - (node->now_ns - round_ns / 2)),
+                    round_ns);
+    warn_of_offset(node);
+    return 0;
+}
+
+static int take_hello(struct node *node, unsigned link,
+                      const struct message *message)
+{
+    if (message->hello.node == 0 || message->hello.incarnation == 0)
+        return -ERR_SYNTAX;
+    node_signal_hello(node, link, &message->hello);
+    return 0;
+}
+
+/* What only the pair's link may say. */
+static int take_from_pair(struct node *node, struct message *message)
+{
+    switch (message->type) {
+    case MESSAGE_PLAN:
+        return take_plan(node, message);
+    case MESSAGE_BATCH:
+        return node->receive.planned ? take_batch(node, message)
+                                     : -ERR_SYNTAX;
+    case MESSAGE_PART:
+        return node->receive.planned ? take_part(node, message)
+                                     : -ERR_SYNTAX;
+    case MESSAGE_PURGE:
+        return node->receive.planned ? take_purge(node, message)
+                                     : -ERR_SYNTAX;
+    case MESSAGE_MARK:
+        return node->receive.planned ? take_mark(node, message)
+                                     : -ERR_SYNTAX;
+    case MESSAGE_ACK:
+        return take_ack(node, message);
+    case MESSAGE_FLUSH:
+        return take_flush(node, message);
+    case MESSAGE_HEARTBEAT:
+        return take_heartbeat(node, message);
+    case MESSAGE_HELLO:
+    case MESSAGE_REFUSE:
+    case MESSAGE_GOODBYE:
+        break;
+    }
+    return -ERR_SYNTAX;
+}
+
+int node_receive(struct node *node, unsigned link, struct message *message)
+{
+    switch (message->type) {
+    case MESSAGE_HELLO:
+        return take_hello(node, link, message);
+    case MESSAGE_REFUSE:
+        node_signal_refused(node, link, message->refuse.reason);
+        return 0;
+    case MESSAGE_GOODBYE:
+        node_signal(node, PEER_SIG_GOODBYE, link);
+        return 0;
+    case MESSAGE_PLAN:
+    case MESSAGE_BATCH:
+    case MESSAGE_PART:
+    case MESSAGE_PURGE:
+    case MESSAGE_MARK:
+    case MESSAGE_ACK:
+    case MESSAGE_FLUSH:
+    case MESSAGE_HEARTBEAT:
+        break;
+    }
+    return node->peer.link == link ? take_from_pair(node, message)
+                                   : -ERR_SYNTAX;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Brings the peer up to date where the log is not enough: the removals of all
+ * dirty buckets, then bucket after bucket what the watermark does not cover.
+ * A chunk of items is only noted down under the engine's locks; each one is
+ * looked up again when it is sent, so what is sent is never older than what
+ * was acknowledged before it. After each chunk a mark, which the peer
+ * acknowledges in order with the data. */
+#include "replication/node_inner.h"
+
+#include "replication/core/rules.h"
+#include "src/base/invariant.h"
+
+#include <stdlib.h>
+
+#define FRAME_ROOM_MIN (CODEC_WHOLE_VALUE_MAX + 1024)
+#define PREFETCH_AHEAD 16
+
+/* ---- noting down ---- */
+
+static bool visit(void *ctx, uint64_t hash, struct engine_view *view)
+{
+    struct node *node = ctx;
+    struct node_scan *scan = &node->send.scan;
+
+    if (scan->found_count == NODE_SCAN_FOUND_MAX ||
+        scan->present_count == NODE_SCAN_FOUND_MAX)
+        return false;
+    if (scan->run.floor != STAMP_NONE)
+        scan->present[scan->present_count++] = hash;
+    if (!journal_knows(node->log, view->stamp))
+        scan->found[scan->found_count++] = hash;
+    return true;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+static uint64_t scan_run(struct node *node, bool *done)
+{
+    struct node_scan *scan = &node->send.scan;
+
+    scan->found_count = scan->found_at = scan->present_count = 0;
+    *done = false;
+    return engine_scan(node->thread, scan->run.from, scan->run.to,
+                       NODE_SCAN_CHUNK, visit, node, done);
+}
+
+/* Notes down the next items. False when the scan is through. */
+static bool collect(struct node *node)
+{
+    struct node_scan *scan = &node->send.scan;
+    uint64_t next;
+    bool done = false;
+
+    if (scan->exhausted ||
+        !journal_round_run(node->log, scan->cursor, &scan->run))
+        return false;
+    next = scan_run(node, &done);
+    while (!done && next <= scan->run.from) {
+        /* More in one bucket of the table than we can note: a part of it. */
+        INVARIANT(scan->run.to > scan->run.from);
+        scan->run.to =
+            scan->run.from + (scan->run.to - scan->run.from) / 2;
+        next = scan_run(node, &done);
+    }
+    scan->through = done ? scan->run.to : next - 1;
+    qsort(scan->present, scan->present_count, sizeof(scan->present[0]),
+          by_hash);
+    scan->purge_due = scan->run.floor != STAMP_NONE && RULE(PURGE);
+    scan->mark_due = true;
+    scan->exhausted = scan->through == UINT64_MAX;
+    scan->cursor = scan->through + 1;
+    return true;
+}
+
+/* ---- frames ---- */
+
+static size_t put_removals(struct node *node, char *out, size_t room)
+{
+    struct node_scan *scan = &node->send.scan;
+    struct mutation remove = {.kind = MUTATION_REMOVE};
+    struct codec_batch batch;
+
+    if (!codec_batch_begin(&batch, out, room))
+        return 0;
+    while (scan->removals_at < scan->removals_count) {
+        remove.hash = scan->removals[scan->removals_at].hash;
+        remove.stamp = scan->removals[scan->removals_at].stamp;
+        if (!codec_batch_add(&batch, &remove, 0, NULL, NULL))
+            break;
+        scan->removals_at++;
+        node->sent++;
+    }
+    return batch.count > 0 ? codec_batch_end(&batch, 0) : 0;
+}
+
+static size_t put_purge(struct node *node, char *out, size_t room)
+{
+    struct node_scan *scan = &node->send.scan;
+    struct message message = {.type = MESSAGE_PURGE};
+
+    message.purge.from = scan->run.from;
+    message.purge.to = scan->through;
+    message.purge.floor = scan->run.floor;
+    message.purge.present = scan->present;
+    message.purge.present_count = scan->present_count;
+    scan->purge_due = false;
+    return codec_encode(node->codec, &message, out, room);
+}
+
+static size_t put_mark(struct node *node, uint64_t through, bool done,
+                       char *out, size_t room)
+{
+    struct message message = {.type = MESSAGE_MARK};
+
+    message.mark.through_hash = through;
+    message.mark.done = done;
+    node->send.scan.mark_due = false;
+    node->send.scan.marked = through;
+    return codec_encode(node->codec, &message, out, room);
+}
+
+static void prefetch(const struct node *node)
+{
+    const struct node_scan *scan = &node->send.scan;
+    const struct engine *engine = node->config.engine;
+    size_t last = scan->found_at + PREFETCH_AHEAD;
+
+    if (last > scan->found_count)
+        last = scan->found_count;
+    for (size_t i = scan->found_at; i < last; i++)
+        engine_prefetch_bucket(engine, scan->found[i]);
+    for (size_t i = scan->found_at; i < last; i++)
+        engine_prefetch_item(engine, scan->found[i]);
+}
+
+static enum node_added add_found(struct node *node, struct codec_batch *batch,
+                                 uint64_t hash)
+{
+    struct engine_view view;
+    enum node_added added;
+
+    if (!engine_find(node->thread, hash, &view))
+        return NODE_ABSENT; /* Gone since: the log knows. */
+    added = node_add_view(node, batch, hash, &view, 0);
+    engine_view_end(node->thread, &view);
+    return added;
+}
+
+static size_t put_items(struct node *node, char *out, size_t room)
+{
+    struct node_scan *scan = &node->send.scan;
+    struct codec_batch batch;
+    enum node_added added = NODE_ADDED;
+
+    if (!codec_batch_begin(&batch, out, room))
+        return 0;
+    while (scan->found_at < scan->found_count) {
+        if (scan->found_at % PREFETCH_AHEAD == 0)
+            prefetch(node);
+        added = add_found(node, &batch, scan->found[scan->found_at]);
+        if (added == NODE_NO_ROOM || added == NODE_IN_PARTS)
+            break;
+        scan->found_at++;
+        node->round_items++;
+    }
+    return batch.count > 0 ? codec_batch_end(&batch, 0) : 0;
+}
+
+/* ---- phases ---- */
+
+static void begin_round(struct node *node)
+{
+    struct node_scan *scan = &node->send.scan;
+
+    if (!journal_is_dirty(node->log) || !journal_round_begin(node->log))
+        return;
+    *scan = (struct node_scan){.phase = NODE_SCAN_REMOVALS,
+                               .removals_more = true};
+    if (node->round_ns == 0)
+        node->round_ns = node->now_ns;
+}
+
+static size_t removals_phase(struct node *node, char *out, size_t room)
+{
+    struct node_scan *scan = &node->send.scan;
+
+    while (scan->removals_at == scan->removals_count && scan->removals_more) {
+        scan->removals_at = 0;
+        scan->removals_count =
+            journal_round_removals(node->log, scan->removals,
+                                   NODE_REMOVALS_MAX, &scan->removals_more);
+    }
+    if (scan->removals_at < scan->removals_count)
+        return put_removals(node, out, room);
+    scan->phase = NODE_SCAN_ITEMS;
+    return 0;
+}
+
+static size_t items_phase(struct node *node, char *out, size_t room)
+{
+    struct node_scan *scan = &node->send.scan;
+
+    if (scan->purge_due)
+        return put_purge(node, out, room);
+    if (scan->found_at < scan->found_count)
+        return put_items(node, out, room);
+    if (scan->mark_due)
+        return put_mark(node, scan->through, false, out, room);
+    if (collect(node))
+        return items_phase(node, out, room);
+    scan->phase = NODE_SCAN_SENT;
+    return put_mark(node, UINT64_MAX, true, out, room);
+}
+
+static size_t put_frame(struct node *node, char *out, size_t room)
+{
+    struct node_scan *scan = &node->send.scan;
+
+    if (scan->phase == NODE_SCAN_IDLE)
+        begin_round(node);
+    if (scan->phase == NODE_SCAN_REMOVALS) {
+        size_t bytes = removals_phase(node, out, room);
+
+        if (bytes > 0)
+            return bytes;
+    }
+    return scan->phase == NODE_SCAN_ITEMS ? items_phase(node, out, room) : 0;
+}
+
+size_t node_scan_output(struct node *node, char *out, size_t room)
+{
+    size_t used = 0;
+    size_t bytes = 1;
+
+    while (bytes > 0 && room - used >= FRAME_ROOM_MIN &&
+           node->send.big.item == NULL) {
+        bytes = put_frame(node, out + used, room - used);
+        used += bytes;
+    }
+    return used;
+}
+
+/* ---- the peer's word ---- */
+
+static void round_done(struct node *node)
+{
+    node->send.scan.phase = NODE_SCAN_IDLE;
+    if (journal_is_dirty(node->log))
+        return; /* Another round, of what got lost meanwhile. */
+    node_resync_done(node, node->send.plan, node->round_items,
+                     node->round_ns);
+    node_log_resync(node, "to");
+    node->send.plan = RESYNC_DELTA; /* What any later one will be. */
+    node->round_items = 0;
+    node->round_ns = 0;
+}
+
+void node_scan_confirmed(struct node *node, uint64_t through_hash, bool done)
+{
+    struct node_scan *scan = &node->send.scan;
+
+    if (scan->phase == NODE_SCAN_IDLE)
+        return;
+    if (through_hash > scan->marked)
+        through_hash = scan->marked;
+    if (through_hash > 0)
+        journal_round_confirm(node->log, through_hash);
+    if (done && scan->phase == NODE_SCAN_SENT)
+        round_done(node);
+}
