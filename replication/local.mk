@@ -18,7 +18,14 @@ libreplication_a_SOURCES = \
 	replication/listener.c \
 	replication/listener.h \
 	replication/message.h \
+	replication/node.c \
 	replication/node.h \
+	replication/node_clock.c \
+	replication/node_inner.h \
+	replication/node_log.c \
+	replication/node_receive.c \
+	replication/node_scan.c \
+	replication/node_send.c \
 	replication/replication.c \
 	replication/replication.h \
 	replication/replication_inner.h \
