@@ -32,25 +32,33 @@ struct replication_config {
     void *serve_ctx;
 };
 
-/* Checks the configuration, resolves the peer, sets the engine's journal.
- * Errors: negative, and a sentence for the operator in words. */
 #define REPLICATION_WORDS_MAX 256
+
+/* Checks the configuration, resolves the peer, chooses the engine's node bit,
+ * sets its journal; before the engine's threads run. What config points to is
+ * needed by the call alone, but for the engine and the clock.
+ * Errors: negative, and a sentence for the operator in words.
+ * Owns:   caller owns *out until replication_free(). */
 MUST_CHECK int replication_new(const struct replication_config *config,
                                struct replication **out,
                                char words[REPLICATION_WORDS_MAX]);
-/* Starts the thread. */
+/* Starts the thread.
+ * Errors: -ERR_SYSTEM. */
 MUST_CHECK int replication_start(struct replication *replication);
-/* Drains (bounded by drain_ms) and ends the thread. */
+/* Drains (bounded by drain_ms) and ends the thread. Statistics stay. */
 void replication_stop(struct replication *replication);
+/* Stops it first if need be. The engine's threads are gone before: its journal
+ * goes with it. */
 void replication_free(struct replication **replication);
 
 /* The port it listens on, or will. */
 uint16_t replication_port(const struct replication *replication);
 
 /* The lines of `stats replication`; and repcached's three of plain `stats`.
- * Thread: any. */
-void replication_stats(struct replication *replication,
-                       struct stats_out *out);
+ * They are of this moment; when the replication thread cannot say within a
+ * tenth of a second, of the last time that it did.
+ * Thread: any, without a lock. */
+void replication_stats(struct replication *replication, struct stats_out *out);
 void replication_stats_repcached(struct replication *replication,
                                  struct stats_out *out);
 
