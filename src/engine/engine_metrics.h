@@ -37,6 +37,8 @@
     X(cas_hits, "Compare-and-sets that matched") \
     X(cas_badval, "Compare-and-sets of another version") \
     X(touch_hits, "Items touched") \
+    X(crawler_reclaimed, "Dead items that the crawler freed") \
+    X(crawler_items_checked, "Items that the crawler looked at") \
     X(bytes, "Bytes of items, headers included")
 
 /* Written under the lock of the slab class that they belong to. */
@@ -49,8 +51,6 @@
     X(outofmemory, "Times that no chunk could be had") \
     X(tailrepairs, "Items freed whose holder was lost: always 0") \
     X(reclaimed, "Chunks taken from dead items at a list's tail") \
-    X(crawler_reclaimed, "Dead items that the crawler freed") \
-    X(crawler_items_checked, "Items that the crawler looked at") \
     X(lrutail_reflocked, "Items at a tail that somebody held") \
     X(moves_to_cold, "Moves from hot or warm to cold") \
     X(moves_to_warm, "Moves from hot or cold to warm") \

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Changes from the peer: last writer wins by stamp. What is compared is
+ * stamps, not lives: an expired local version still beats an older incoming
+ * one. Nothing here is recorded, or it would echo. */
+#include "src/base/invariant.h"
+#include "src/engine/change.h"
+#include "src/engine/lru.h"
+
+static stamp_t floor_of(const struct engine *engine)
+{
+    return atomic_load_explicit(&engine->floor, memory_order_relaxed);
+}
+
+static stamp_t removed_at(const struct change *change)
+{
+    const struct engine *engine = change->thread->engine;
+
+    if (!engine->has_journal)
+        return STAMP_NONE;
+    return engine->journal.removed_at(engine->journal.ctx, change->key.hash);
+}
+
+/* Of two lives of one version the longer stays. */
+static void join_life(struct item *item, uint32_t expires_at_s)
+{
+    if (item_lives_longer(expires_at_s, item->expires_at_s))
+        item->expires_at_s = expires_at_s;
+}
+
+/* What becomes of a SET, before memory has its say. */
+static enum apply_result decide(struct change *change,
+                                const struct mutation *mutation)
+{
+    struct item *old = change->slot.item;
+
+    if (mutation->stamp <= floor_of(change->thread->engine))
+        return APPLY_FLUSHED;
+    if (old == NULL)
+        return mutation->stamp <= removed_at(change) ? APPLY_REMOVED
+                                                     : APPLY_DONE;
+    if (item_stamp(old) > mutation->stamp)
+        return APPLY_OLDER;
+    if (item_stamp(old) < mutation->stamp)
+        return APPLY_DONE;
+    join_life(old, mutation->expires_at_s);
+    return APPLY_SAME;
+}
+
+/* Shows the filled item and lets the journal forget the key's removal. */
+static void publish(struct change *change, const struct mutation *mutation)
+{
+    const struct engine *engine = change->thread->engine;
+    bool was_absent = change->slot.item == NULL;
+
+    change_publish(change, mutation->stamp);
+    if (was_absent && engine->has_journal)
+        engine->journal.applied(engine->journal.ctx, mutation->hash,
+                                mutation->stamp);
+}
+
+static struct engine_key key_of(const struct mutation *mutation)
+{
+    return (struct engine_key){mutation->key, mutation->hash};
+}
+
+static struct item_shape shape_of(const struct mutation *mutation,
+                                  size_t value_size)
+{
+    return (struct item_shape){.key = mutation->key,
+                               .client_flags = mutation->client_flags,
+                               .expires_at_s = mutation->expires_at_s,
+                               .state = mutation->state,
+                               .value_size = value_size};
+}
+
+/* It cannot be kept here; an older version must not survive it. */
+static enum apply_result give_up(struct engine_thread *thread,
+                                 const struct mutation *mutation,
+                                 enum apply_result result)
+{
+    struct engine_key key = key_of(mutation);
+    enum apply_result decision;
+    struct change change;
+
+    change_init(&change, thread, &key);
+    change_begin(&change);
+    decision = decide(&change, mutation);
+    if (decision == APPLY_DONE && change.slot.item != NULL)
+        change_drop(&change);
+    change_end(&change);
+    return decision == APPLY_DONE ? result : decision;
+}
+
+/* One attempt under the lock; false when a chunk is wanting. */
+static bool set_inside(struct change *change, const struct mutation *mutation,
+                       enum apply_result *result)
+{
+    struct item_shape shape = shape_of(mutation, mutation->value.size);
+
+    *result = decide(change, mutation);
+    if (*result != APPLY_DONE)
+        return true;
+    if (!change_room(change, &shape))
+        return false;
+    memcpy(item_value(change->item), mutation->value.data,
+           mutation->value.size);
+    publish(change, mutation);
+    return true;
+}
+
+static enum apply_result set_small(struct engine_thread *thread,
+                                   const struct mutation *mutation)
+{
+    struct engine_key key = key_of(mutation);
+    enum apply_result result;
+    struct change change;
+    bool done;
+
+    change_init(&change, thread, &key);
+    do {
+        change_begin(&change);
+        done = set_inside(&change, mutation, &result);
+        change_end(&change);
+    } while (!done && change_fetch_spare(&change));
+    change_fini(&change);
+    return done ? result : give_up(thread, mutation, APPLY_NO_MEMORY);
+}
+
+/* What would become of it now, so that no large item is made in vain. */
+static enum apply_result foresee(struct engine_thread *thread,
+                                 const struct mutation *mutation)
+{
+    struct engine_key key = key_of(mutation);
+    enum apply_result result;
+    struct change change;
+
+    change_init(&change, thread, &key);
+    change_begin(&change);
+    result = decide(&change, mutation);
+    change_end(&change);
+    return result;
+}
+
+static enum apply_result set_in_steps(struct engine_thread *thread,
+                                      const struct mutation *mutation)
+{
+    struct slice value = mutation->value;
+    size_t done = 0;
+    struct item *item;
+    enum apply_result result = foresee(thread, mutation);
+
+    if (result != APPLY_DONE)
+        return result;
+    result = engine_apply_reserve(thread, mutation, value.size, &item);
+    if (result != APPLY_DONE)
+        return result;
+    while (done < value.size) {
+        size_t room;
+        char *space = engine_item_space(thread, item, done, &room);
+
+        memcpy(space, value.data + done, room);
+        done += room;
+    }
+    return engine_apply_commit(thread, mutation, &item);
+}
+
+static enum apply_result apply_set(struct engine_thread *thread,
+                                   const struct mutation *mutation)
+{
+    size_t bytes = item_bytes_for(mutation->key.size, mutation->client_flags,
+                                  mutation->value.size);
+
+    if (bytes > CHANGE_INLINE_BYTES_MAX ||
+        bytes > thread->engine->item_bytes_max ||
+        alloc_is_large(thread->engine, CHANGE_INLINE_BYTES_MAX))
+        return set_in_steps(thread, mutation);
+    return set_small(thread, mutation);
+}
+
+static enum apply_result apply_remove(struct engine_thread *thread,
+                                      const struct mutation *mutation)
+{
+    struct engine_key key = {.hash = mutation->hash};
+    enum apply_result result = APPLY_DONE;
+    struct change change;
+
+    change_init(&change, thread, &key);
+    change_begin_by_hash(&change);
+    if (change.slot.item != NULL) {
+        if (item_stamp(change.slot.item) > mutation->stamp)
+            result = APPLY_OLDER;
+        else
+            change_drop(&change);
+    }
+    change_end(&change);
+    return result;
+}
+
+static enum apply_result apply_touch(struct engine_thread *thread,
+                                     const struct mutation *mutation)
+{
+    struct engine_key key = {.hash = mutation->hash};
+    enum apply_result result = APPLY_ABSENT;
+    struct change change;
+
+    if (mutation->stamp <= floor_of(thread->engine))
+        return APPLY_FLUSHED;
+    change_init(&change, thread, &key);
+    change_begin_by_hash(&change);
+    if (change.slot.item != NULL) {
+        if (item_stamp(change.slot.item) > mutation->stamp)
+            result = APPLY_OLDER;
+        if (item_stamp(change.slot.item) == mutation->stamp) {
+            join_life(change.slot.item, mutation->expires_at_s);
+            result = APPLY_DONE;
+        }
+    }
+    change_end(&change);
+    return result;
+}
+
+enum apply_result engine_apply(struct engine_thread *thread,
+                               const struct mutation *mutation)
+{
+    stamp_absorb(&thread->engine->clock, mutation->stamp);
+    switch (mutation->kind) {
+    case MUTATION_SET:
+        return apply_set(thread, mutation);
+    case MUTATION_REMOVE:
+        return apply_remove(thread, mutation);
+    case MUTATION_TOUCH:
+        return apply_touch(thread, mutation);
+    }
+    return APPLY_ABSENT;
+}
+
+enum apply_result engine_apply_reserve(struct engine_thread *thread,
+                                       const struct mutation *mutation,
+                                       size_t value_size, struct item **item)
+{
+    struct item_shape shape = shape_of(mutation, value_size);
+
+    *item = NULL;
+    stamp_absorb(&thread->engine->clock, mutation->stamp);
+    if (value_size > UINT32_MAX ||
+        item_bytes_for(shape.key.size, shape.client_flags, value_size) >
+            thread->engine->item_bytes_max)
+        return give_up(thread, mutation, APPLY_TOO_LARGE);
+    *item = alloc_item(thread, &shape);
+    if (*item == NULL)
+        return give_up(thread, mutation, APPLY_NO_MEMORY);
+    return APPLY_DONE;
+}
+
+enum apply_result engine_apply_commit(struct engine_thread *thread,
+                                      const struct mutation *mutation,
+                                      struct item **item)
+{
+    struct engine_key key = key_of(mutation);
+    enum apply_result result;
+    struct change change;
+
+    change_init(&change, thread, &key);
+    change_begin(&change);
+    result = decide(&change, mutation);
+    if (result == APPLY_DONE && !change_adopt(&change, *item))
+        result = APPLY_NO_MEMORY;
+    if (result == APPLY_DONE) {
+        (*item)->expires_at_s = mutation->expires_at_s;
+        publish(&change, mutation);
+        *item = NULL;
+    }
+    change_end(&change);
+    engine_discard(thread, item);
+    if (result == APPLY_NO_MEMORY)
+        return give_up(thread, mutation, result);
+    return result;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The steps of a change. An old item of the right class that nobody holds is
+ * written over: no chunk changes hands and no lock but the bucket's is taken,
+ * which is what makes overwriting cheap. */
+#include "src/engine/change.h"
+
+#include "src/base/invariant.h"
+#include "src/engine/lru.h"
+
+/* Buckets that a writer splits when the janitor is late. */
+#define HELP_BUCKETS 2u
+
+void change_init(struct change *change, struct engine_thread *thread,
+                 const struct engine_key *key)
+{
+    change->thread = thread;
+    change->key = *key;
+    change->spare = NULL;
+    change->class_wanted = 0;
+}
+
+void change_fini(struct change *change)
+{
+    if (change->spare != NULL)
+        alloc_release(change->thread->engine, change->spare);
+    change->spare = NULL;
+}
+
+static void note_old(struct change *change)
+{
+    struct item *old = change->slot.item;
+
+    change->item = NULL;
+    change->live = false;
+    if (old == NULL)
+        return;
+    change->live = !engine_is_dead(change->thread, old);
+    change->old_bytes = item_bytes(old);
+}
+
+void change_begin(struct change *change)
+{
+    struct table *table = &change->thread->engine->table;
+
+    change->place = table_lock(table, change->key.hash);
+    change->slot = table_find(table, change->place, change->key.hash,
+                              change->key.bytes);
+    note_old(change);
+}
+
+void change_begin_by_hash(struct change *change)
+{
+    struct table *table = &change->thread->engine->table;
+
+    change->place = table_lock(table, change->key.hash);
+    change->slot =
+        table_find_hash(table, change->place, change->key.hash);
+    note_old(change);
+}
+
+void change_end(struct change *change)
+{
+    struct table *table = &change->thread->engine->table;
+
+    table_unlock(change->place);
+    if (UNLIKELY(table_is_crowded(table, TABLE_HELP_TENTHS)))
+        (void)table_grow(table, HELP_BUCKETS);
+}
+
+bool change_is_in_place(const struct change *change,
+                        const struct item_shape *shape)
+{
+    const struct item *old = change->slot.item;
+    size_t bytes = item_bytes_for(shape->key.size, shape->client_flags,
+                                  shape->value_size);
+
+    return old != NULL && !(old->flags & ITEM_LARGE) &&
+           old->slab_class ==
+               slab_class_for(&change->thread->engine->slabs, bytes) &&
+           item_references(old) == 1;
+}
+
+void change_forget(struct engine_thread *thread, uint64_t hash,
+                   const struct item *item)
+{
+    const struct engine *engine = thread->engine;
+
+    if (!engine->has_journal)
+        return;
+    thread->recorded = true;
+    engine->journal.forget(engine->journal.ctx, hash, item_stamp(item));
+}
+
+/* Another item of the bucket gives way, because its chain is full. Only when
+ * growth is far behind. */
+static bool evict_neighbor(struct change *change)
+{
+    struct engine_thread *thread = change->thread;
+    struct engine *engine = thread->engine;
+    struct item *items[TABLE_ITEMS_MAX];
+    unsigned count = table_list(&engine->table, change->place, items);
+    unsigned i;
+
+    for (i = 0; i < count; i++) {
+        struct item *item = items[i];
+        uint64_t hash = table_hash(&engine->table, item);
+
+        if (item_kind(item) != CHUNK_LINKED || item_references(item) > 1)
+            continue;
+        if (engine->keep_all && !engine_is_dead(thread, item))
+            continue;
+        change_forget(thread, hash, item);
+        table_remove(&engine->table, change->place,
+                     table_find_item(&engine->table, change->place, hash,
+                                     item));
+        alloc_retire(thread, item);
+        return true;
+    }
+    return false;
+}
+
+/* Puts the new item where the key is looked up. Nobody looks before the
+ * bucket is let go. */
+static bool enter(struct change *change, struct item *item)
+{
+    struct table *table = &change->thread->engine->table;
+
+    if (change->slot.item != NULL) {
+        table_replace(table, change->slot, item);
+        return true;
+    }
+    return table_add(table, change->place, change->key.hash, item) ||
+           (evict_neighbor(change) &&
+            table_add(table, change->place, change->key.hash, item));
+}
+
+/* The spare chunk if it fits, else one that can be had at once; in its list. */
+static struct item *take_chunk(struct change *change, unsigned class)
+{
+    struct slabs *slabs = &change->thread->engine->slabs;
+    struct item *chunk = change->spare;
+
+    if (chunk == NULL || chunk->slab_class != class)
+        return alloc_quick(change->thread, class);
+    change->spare = NULL;
+    lock_take(&slab_class_at(slabs, class)->lock);
+    lru_link(slabs, chunk, LRU_HOT);
+    lock_release(&slab_class_at(slabs, class)->lock);
+    return chunk;
+}
+
+/* A linked chunk that found no place in the table. */
+static void unlink_chunk(struct change *change, struct item *chunk)
+{
+    struct slabs *slabs = &change->thread->engine->slabs;
+    struct slab_class *class = slab_class_at(slabs, chunk->slab_class);
+
+    lock_take(&class->lock);
+    lru_unlink(slabs, chunk);
+    lock_release(&class->lock);
+}
+
+bool change_room(struct change *change, const struct item_shape *shape)
+{
+    struct engine_thread *thread = change->thread;
+    size_t bytes = item_bytes_for(shape->key.size, shape->client_flags,
+                                  shape->value_size);
+    unsigned class = slab_class_for(&thread->engine->slabs, bytes);
+
+    INVARIANT(class != 0); /* Large items come by change_adopt(). */
+
+    if (change_is_in_place(change, shape)) {
+        change->item = change->slot.item;
+        item_set_marks(change->item, ITEM_ACTIVE);
+        alloc_write_header(change->item, shape);
+        return true;
+    }
+    change->class_wanted = class;
+    change->item = take_chunk(change, class);
+    if (change->item == NULL)
+        return false;
+    alloc_write_key(change->item, shape);
+    if (LIKELY(enter(change, change->item)))
+        return true;
+    unlink_chunk(change, change->item);
+    alloc_free(thread->engine, change->item);
+    change->item = NULL;
+    change->class_wanted = 0;
+    return false;
+}
+
+bool change_adopt(struct change *change, struct item *item)
+{
+    struct slabs *slabs = &change->thread->engine->slabs;
+    struct slab_class *class = slab_class_at(slabs, item->slab_class);
+
+    INVARIANT(item_kind(item) == CHUNK_RESERVED);
+
+    change->class_wanted = 0;
+    if (!enter(change, item))
+        return false;
+    change->item = item;
+    lock_take(&class->lock);
+    lru_link(slabs, item, LRU_HOT);
+    lock_release(&class->lock);
+    return true;
+}
+
+void change_publish(struct change *change, stamp_t stamp)
+{
+    struct engine_thread *thread = change->thread;
+    struct item *item = change->item;
+    struct item *old = change->slot.item;
+
+    item_set_stamp(item, stamp);
+    item_set_accessed(item, thread->now_s);
+    METRIC_UP(thread->counts.all.total_items);
+    if (item == old) {
+        METRIC_ADD(engine_class_counts(thread, item->slab_class)->bytes,
+                   item_bytes(item) - change->old_bytes);
+        return;
+    }
+    item_set_kind(item, CHUNK_LINKED);
+    alloc_count_item(thread, item, 1);
+    if (old != NULL)
+        alloc_retire(thread, old);
+}
+
+void change_drop(struct change *change)
+{
+    struct item *old = change->slot.item;
+
+    table_remove(&change->thread->engine->table, change->place, change->slot);
+    change->slot.item = NULL;
+    change->live = false;
+    alloc_retire(change->thread, old);
+}
+
+void change_drop_dead(struct change *change)
+{
+    change_forget(change->thread, change->key.hash, change->slot.item);
+    change_drop(change);
+}
+
+stamp_t change_record(struct change *change, enum mutation_kind kind)
+{
+    struct engine_thread *thread = change->thread;
+    struct engine *engine = thread->engine;
+
+    if (!engine->has_journal)
+        return stamp_next(&engine->clock, thread->now_ns);
+    thread->recorded = true;
+    return engine->journal.record(engine->journal.ctx, &engine->clock,
+                                  thread->now_ns, change->key.hash, kind);
+}
+
+bool change_fetch_spare(struct change *change)
+{
+    change_fini(change);
+    if (change->class_wanted == 0)
+        return false;
+    change->spare = alloc_chunk(change->thread, change->class_wanted);
+    return change->spare != NULL;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reading: a view under the bucket's lock. A hit marks the item and takes no
+ * other lock; an item found dead is removed on the way. */
+#include "src/engine/read.h"
+
+#include "src/base/hash.h"
+#include "src/base/invariant.h"
+#include "src/engine/change.h"
+#include "src/engine/lru.h"
+
+struct engine_key engine_key_of(const struct engine *engine,
+                                struct slice bytes)
+{
+    return (struct engine_key){bytes, hash_key(engine->hash_seed, bytes)};
+}
+
+void engine_prefetch_bucket(const struct engine *engine, uint64_t hash)
+{
+    table_prefetch_bucket(&engine->table, hash);
+}
+
+void engine_prefetch_item(const struct engine *engine, uint64_t hash)
+{
+    table_prefetch_item(&engine->table, hash);
+}
+
+void read_open_view(struct engine_view *view, struct item *item,
+                    struct place place)
+{
+    unsigned marks = item_marks(item);
+
+    view->item = item;
+    view->key = item_key(item);
+    view->value_size = item->value_size;
+    view->stamp = item_stamp(item);
+    view->client_flags = item_client_flags(item);
+    view->expires_at_s = item->expires_at_s;
+    view->accessed_at_s = item_accessed(item);
+    view->state = item->flags & ITEM_STATE_MASK;
+    view->fetched = marks & ITEM_FETCHED;
+    view->slab_class = item->slab_class;
+    view->bucket = place.index;
+}
+
+/* Counts where the item was found. */
+static void count_hit(struct engine_thread *thread, const struct item *item,
+                      unsigned list)
+{
+    struct engine_class_counters *counts =
+        engine_class_counts(thread, item->slab_class);
+
+    switch ((enum lru_list)list) {
+    case LRU_HOT:
+        METRIC_UP(counts->hits_to_hot);
+        return;
+    case LRU_WARM:
+        METRIC_UP(counts->hits_to_warm);
+        return;
+    case LRU_COLD:
+        METRIC_UP(counts->hits_to_cold);
+        return;
+    case LRU_TEMP:
+        METRIC_UP(counts->hits_to_temp);
+        return;
+    case LRU_LISTS:
+        return;
+    }
+}
+
+/* A dead item that somebody asked for. */
+static void drop_found_dead(struct change *change)
+{
+    struct engine_counters *counts = &change->thread->counts.all;
+
+    if (engine_is_flushed(change->thread, change->slot.item))
+        METRIC_UP(counts->get_flushed);
+    else
+        METRIC_UP(counts->get_expired);
+    change_drop_dead(change);
+}
+
+bool engine_get(struct engine_thread *thread, const struct engine_key *key,
+                struct engine_view *view)
+{
+    struct table *table = &thread->engine->table;
+    struct place place = table_lock(table, key->hash);
+    struct slot slot = table_find(table, place, key->hash, key->bytes);
+
+    METRIC_UP(thread->counts.all.cmd_get);
+    if (LIKELY(slot.item != NULL)) {
+        if (LIKELY(!engine_is_dead(thread, slot.item))) {
+            read_open_view(view, slot.item, place);
+            count_hit(thread, slot.item,
+                      lru_touch(slot.item, thread->now_s));
+            return true;
+        }
+        struct change change = {.thread = thread,
+                                .key = *key,
+                                .place = place,
+                                .slot = slot};
+
+        drop_found_dead(&change);
+    }
+    METRIC_UP(thread->counts.all.get_misses);
+    table_unlock(place);
+    return false;
+}
+
+/* A longer life is told as such and keeps the version; a shorter one is a new
+ * version, because of two lives the longer wins at the peer. */
+static void change_life(struct change *change, uint32_t expires_at_s)
+{
+    struct engine_thread *thread = change->thread;
+    struct engine *engine = thread->engine;
+    struct item *item = change->slot.item;
+    bool longer = item_lives_longer(expires_at_s, item->expires_at_s);
+
+    if (expires_at_s == item->expires_at_s)
+        return;
+    item->expires_at_s = expires_at_s;
+    if (!longer) {
+        item_set_stamp(item, change_record(change, MUTATION_SET));
+    } else if (engine->has_journal) {
+        engine->journal.repeat(engine->journal.ctx, change->key.hash,
+                               item_stamp(item));
+        thread->recorded = true;
+    }
+}
+
+/* The live item under a change, with its life changed; or false, counted. */
+static bool touch_inside(struct change *change, uint32_t expires_at_s)
+{
+    struct engine_thread *thread = change->thread;
+
+    METRIC_UP(thread->counts.all.cmd_touch);
+    if (!change->live) {
+        METRIC_UP(thread->counts.all.touch_misses);
+        if (change->slot.item != NULL)
+            drop_found_dead(change);
+        return false;
+    }
+    METRIC_UP(engine_class_counts(thread, change->slot.item->slab_class)
+                  ->touch_hits);
+    change_life(change, expires_at_s);
+    return true;
+}
+
+bool engine_get_and_touch(struct engine_thread *thread,
+                          const struct engine_key *key, uint32_t expires_at_s,
+                          struct engine_view *view)
+{
+    struct change change;
+
+    change_init(&change, thread, key);
+    change_begin(&change);
+    if (!touch_inside(&change, expires_at_s)) {
+        change_end(&change);
+        return false;
+    }
+    read_open_view(view, change.slot.item, change.place);
+    (void)lru_touch(change.slot.item, thread->now_s);
+    return true;
+}
+
+enum engine_outcome engine_touch(struct engine_thread *thread,
+                                 const struct engine_key *key,
+                                 uint32_t expires_at_s)
+{
+    struct change change;
+    bool found;
+
+    change_init(&change, thread, key);
+    change_begin(&change);
+    found = touch_inside(&change, expires_at_s);
+    if (found)
+        (void)lru_touch(change.slot.item, thread->now_s);
+    change_end(&change);
+    return found ? ENGINE_STORED : ENGINE_NOT_FOUND;
+}
+
+bool engine_find(struct engine_thread *thread, uint64_t hash,
+                 struct engine_view *view)
+{
+    struct table *table = &thread->engine->table;
+    struct place place = table_lock(table, hash);
+    struct slot slot = table_find_hash(table, place, hash);
+
+    if (slot.item != NULL && !engine_is_dead(thread, slot.item)) {
+        read_open_view(view, slot.item, place);
+        return true;
+    }
+    table_unlock(place);
+    return false;
+}
+
+void engine_view_end(struct engine_thread *thread, struct engine_view *view)
+{
+    struct place place = {
+        .bucket = &thread->engine->table.buckets[view->bucket],
+        .index = view->bucket,
+    };
+
+    view->item = NULL;
+    table_unlock(place);
+}
+
+struct item *engine_view_hold(struct engine_thread *thread,
+                              struct engine_view *view)
+{
+    (void)thread;
+    if (item_references(view->item) >= ENGINE_HOLDERS_MAX)
+        return NULL;
+    __atomic_fetch_add(&view->item->references, 1, __ATOMIC_RELAXED);
+    return view->item;
+}
+
+void engine_item_release(struct engine_thread *thread, struct item **item)
+{
+    if (*item != NULL)
+        alloc_release(thread->engine, *item);
+    *item = NULL;
+}
+
+/* The bytes of a value from offset on that lie together. */
+static struct slice value_at(const struct engine *engine,
+                             const struct item *item, size_t offset)
+{
+    const char *at = item->data + item_value_offset(item);
+    size_t here = item->value_size;
+    handle_t next = HANDLE_NONE;
+
+    INVARIANT(offset <= item->value_size);
+
+    if (item->flags & ITEM_LARGE) {
+        here = slab_class_at(&engine->slabs, item->slab_class)->chunk_bytes -
+               ITEM_HEADER_BYTES - item_value_offset(item);
+        next = item_first_part(item);
+    }
+    while (offset >= here && next != HANDLE_NONE) {
+        const struct item *part = region_item(&engine->region, next);
+
+        offset -= here;
+        at = part->data;
+        here = part->value_size;
+        next = part->next;
+    }
+    return slice_make(at + offset, here - offset);
+}
+
+struct slice engine_item_bytes(const struct engine_thread *thread,
+                               const struct item *item, size_t offset)
+{
+    return value_at(thread->engine, item, offset);
+}
+
+char *engine_item_space(struct engine_thread *thread, struct item *item,
+                        size_t offset, size_t *room)
+{
+    struct slice space = value_at(thread->engine, item, offset);
+    size_t into = (size_t)(space.data - (const char *)item);
+
+    /* Through the item that may be written, not the slice that may not. */
+    *room = space.size;
+    return (char *)item + into;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What an engine and its threads consist of. Inside the engine only.
+ *
+ * Locks are taken in this order: bucket, class, pages, journal. A bucket that
+ * is wanted while a class is held is only tried. */
+#ifndef ENGINE_STATE_H
+#define ENGINE_STATE_H
+
+#include "src/base/lock.h"
+#include "src/engine/engine.h"
+#include "src/engine/item.h"
+#include "src/engine/region.h"
+#include "src/engine/slab.h"
+#include "src/engine/table.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define CACHE_LINE 64
+
+/* All counts of one thread, or of several together. */
+struct engine_counts {
+    struct engine_counters all;
+    struct engine_class_counters classes[ENGINE_CLASSES_MAX];
+};
+
+/* Belongs to its thread; the list to engine.threads_lock. */
+struct engine_thread {
+    struct engine *engine;
+    uint64_t now_ns;
+    uint32_t now_s;
+    int32_t items_untold; /* Of table.items, not yet added there. */
+    bool recorded;        /* The journal was told something. */
+    struct engine_thread *next;
+    struct engine_thread *previous;
+    struct engine_counts counts;
+};
+
+/* Where the upkeep stands. Belongs to whoever calls engine_upkeep(). */
+struct upkeep {
+    uint64_t rest_ns;
+    uint64_t sweep_due_ns; /* When the next sweep for dead items begins. */
+    uint64_t sweep_hash;   /* Where the current one goes on. */
+    bool sweeping;
+    stamp_t swept_floor; /* The flush floor when the last one began. */
+    unsigned next_class; /* Whose lists are balanced next. */
+};
+
+/* Under janitor.mutex. */
+struct janitor {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    bool running;
+    bool stop;
+    struct engine_thread *self;
+    const struct clock *clock;
+};
+
+struct engine {
+    /* Immutable after start. */
+    struct region region;
+    struct slabs slabs;
+    uint64_t memory_bytes;
+    uint64_t item_bytes_max;
+    uint64_t hash_seed;
+    bool keep_all;
+    bool has_journal;
+    struct journal journal;
+
+    struct table table;
+    struct stamp_clock clock __attribute__((aligned(CACHE_LINE)));
+
+    /* Written seldom, read on every access. */
+    _Atomic uint64_t floor __attribute__((aligned(CACHE_LINE)));
+    struct lock flush_lock; /* Rank STATS: the two below, raising floor. */
+    stamp_t flush_pending;
+    uint64_t flush_due_ns;
+    _Atomic uint64_t flush_due_hint_ns; /* The same to peek at; 0: none. */
+
+    struct lock threads_lock; /* Rank STATS. */
+    struct engine_thread *threads;
+    struct engine_counts retired;   /* Of the threads that are gone. */
+    struct engine_counts forgotten; /* What `stats reset` has hidden. */
+    struct engine_lru_counters forgotten_lru[ENGINE_CLASSES_MAX];
+
+    _Atomic uint32_t now_s; /* The latest time of any thread, for ages. */
+    _Atomic uint32_t takeover_page; /* Where the search for a page goes on. */
+    /* Of the upkeep, for `stats`. */
+    _Atomic uint64_t pages_moved;
+    _Atomic uint64_t sweeps;
+    _Atomic uint64_t juggles;
+    _Atomic bool sweeping;
+    struct upkeep upkeep;
+    struct janitor janitor;
+};
+
+/* Whether an item of that stamp and expiry is still there for anybody. */
+static inline bool engine_is_dead(const struct engine_thread *thread,
+                                  const struct item *item)
+{
+    uint32_t expires_at_s = item->expires_at_s;
+
+    return (expires_at_s != 0 && expires_at_s <= thread->now_s) ||
+           item_stamp(item) <= atomic_load_explicit(&thread->engine->floor,
+                                                    memory_order_relaxed);
+}
+
+static inline bool engine_is_flushed(const struct engine_thread *thread,
+                                     const struct item *item)
+{
+    return item_stamp(item) <= atomic_load_explicit(&thread->engine->floor,
+                                                    memory_order_relaxed);
+}
+
+static inline struct engine_class_counters *
+engine_class_counts(struct engine_thread *thread, unsigned class)
+{
+    return &thread->counts.classes[class];
+}
+
+#endif

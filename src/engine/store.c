@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Storing: set, add, replace, append, prepend, cas; at once or in steps. */
+#include "src/base/invariant.h"
+#include "src/engine/change.h"
+#include "src/engine/lru.h"
+
+/* Times that a large append starts over because the value changed under it.
+ * Each time somebody else has made progress. */
+#define APPEND_ROUNDS 1000u
+
+static bool is_joining(enum engine_mode mode)
+{
+    return mode == ENGINE_APPEND || mode == ENGINE_PREPEND;
+}
+
+static enum engine_outcome compare(struct change *change, stamp_t wanted)
+{
+    struct engine_thread *thread = change->thread;
+    struct engine_class_counters *counts;
+
+    if (!change->live) {
+        METRIC_UP(thread->counts.all.cas_misses);
+        return ENGINE_NOT_FOUND;
+    }
+    counts = engine_class_counts(thread, change->slot.item->slab_class);
+    if (item_stamp(change->slot.item) != wanted) {
+        METRIC_UP(counts->cas_badval);
+        return ENGINE_EXISTS;
+    }
+    if (change->spare == NULL) /* Else it is the second try. */
+        METRIC_UP(counts->cas_hits);
+    return ENGINE_STORED;
+}
+
+/* Whether the mode allows it, as things are. */
+static enum engine_outcome decide(struct change *change,
+                                  const struct engine_write *write)
+{
+    switch (write->mode) {
+    case ENGINE_SET:
+        return ENGINE_STORED;
+    case ENGINE_ADD:
+        if (!change->live)
+            return ENGINE_STORED;
+        /* Asking for it counts as use, even so. */
+        (void)lru_touch(change->slot.item, change->thread->now_s);
+        return ENGINE_NOT_STORED;
+    case ENGINE_REPLACE:
+    case ENGINE_APPEND:
+    case ENGINE_PREPEND:
+        return change->live ? ENGINE_STORED : ENGINE_NOT_STORED;
+    case ENGINE_CAS:
+        return compare(change, write->cas);
+    }
+    return ENGINE_NOT_STORED;
+}
+
+static struct item_shape shape_of(const struct engine_write *write)
+{
+    return (struct item_shape){.key = write->key.bytes,
+                               .client_flags = write->client_flags,
+                               .expires_at_s = write->expires_at_s,
+                               .value_size = write->value_size};
+}
+
+/* The shape of the old item with more value. */
+static struct item_shape shape_joined(const struct item *old,
+                                      struct slice key, size_t more)
+{
+    return (struct item_shape){.key = key,
+                               .client_flags = item_client_flags(old),
+                               .expires_at_s = old->expires_at_s,
+                               .state = old->flags & ITEM_STATE_MASK,
+                               .value_size = old->value_size + more};
+}
+
+static size_t shape_bytes(const struct item_shape *shape)
+{
+    return item_bytes_for(shape->key.size, shape->client_flags,
+                          shape->value_size);
+}
+
+/* A set that cannot be done takes the old value with it, here and at the peer:
+ * nobody may read what the client wanted replaced. */
+static enum engine_outcome refuse(struct engine_thread *thread,
+                                  const struct engine_write *write,
+                                  enum engine_outcome outcome)
+{
+    struct change change;
+
+    if (outcome == ENGINE_TOO_LARGE)
+        METRIC_UP(thread->counts.all.store_too_large);
+    else
+        METRIC_UP(thread->counts.all.store_no_memory);
+    if (write->mode != ENGINE_SET)
+        return outcome;
+    change_init(&change, thread, &write->key);
+    change_begin(&change);
+    if (change.slot.item != NULL)
+        change_drop(&change);
+    (void)change_record(&change, MUTATION_REMOVE);
+    change_end(&change);
+    return outcome;
+}
+
+static void count_store(struct engine_thread *thread, size_t bytes)
+{
+    METRIC_UP(
+        engine_class_counts(thread, alloc_class(thread->engine, bytes))
+            ->cmd_set);
+}
+
+/* The new value of a small item from the old one and what is added. In place,
+ * `item` is `old`; else the old one is intact. */
+static void fill_joined(struct item *item, const struct item *old,
+                        size_t old_size, enum engine_mode mode,
+                        struct slice more)
+{
+    const char *before = old->data + item_value_offset(old);
+    char *value = item_value(item);
+
+    if (mode == ENGINE_APPEND) {
+        memmove(value, before, old_size);
+        memcpy(value + old_size, more.data, more.size);
+    } else {
+        memmove(value + more.size, before, old_size);
+        memcpy(value, more.data, more.size);
+    }
+}
+
+/* What one attempt under the lock came to. */
+enum attempt { ATTEMPT_DONE, ATTEMPT_NO_CHUNK, ATTEMPT_TOO_BIG_HERE };
+
+static enum attempt store_inside(struct change *change,
+                                 const struct engine_write *write,
+                                 struct slice value,
+                                 enum engine_outcome *outcome, stamp_t *stamp)
+{
+    struct item *old = change->slot.item;
+    size_t old_size = old != NULL ? old->value_size : 0;
+    struct item_shape shape = shape_of(write);
+
+    *outcome = decide(change, write);
+    if (*outcome != ENGINE_STORED)
+        return ATTEMPT_DONE;
+    if (is_joining(write->mode)) {
+        shape = shape_joined(old, write->key.bytes, write->value_size);
+        if (shape_bytes(&shape) > CHANGE_INLINE_BYTES_MAX)
+            return ATTEMPT_TOO_BIG_HERE;
+    }
+    if (!change_room(change, &shape))
+        return ATTEMPT_NO_CHUNK;
+    if (is_joining(write->mode))
+        fill_joined(change->item, old, old_size, write->mode, value);
+    else
+        memcpy(item_value(change->item), value.data, value.size);
+    *stamp = change_record(change, MUTATION_SET);
+    change_publish(change, *stamp);
+    return ATTEMPT_DONE;
+}
+
+/* Copies bytes into an item from offset on, over its parts. */
+static void write_value(struct engine_thread *thread, struct item *item,
+                        size_t offset, struct slice bytes)
+{
+    while (bytes.size > 0) {
+        size_t room;
+        char *space = engine_item_space(thread, item, offset, &room);
+
+        INVARIANT(room > 0);
+        if (room > bytes.size)
+            room = bytes.size;
+        memcpy(space, bytes.data, room);
+        offset += room;
+        bytes = slice_make(bytes.data + room, bytes.size - room);
+    }
+}
+
+static void copy_value(struct engine_thread *thread, struct item *to,
+                       size_t offset, const struct item *from)
+{
+    size_t done = 0;
+
+    while (done < from->value_size) {
+        struct slice piece = engine_item_bytes(thread, from, done);
+
+        write_value(thread, to, offset + done, piece);
+        done += piece.size;
+    }
+}
+
+static enum engine_outcome store_in_steps(struct engine_thread *thread,
+                                          const struct engine_write *write,
+                                          const char *value, stamp_t *stamp)
+{
+    struct item *item;
+    enum engine_outcome outcome = engine_reserve(thread, write, &item);
+
+    if (outcome != ENGINE_STORED)
+        return outcome;
+    write_value(thread, item, 0, slice_make(value, write->value_size));
+    return engine_commit(thread, write, &item, stamp);
+}
+
+enum engine_outcome engine_store(struct engine_thread *thread,
+                                 const struct engine_write *write,
+                                 const char *value, stamp_t *stamp)
+{
+    size_t bytes = item_bytes_for(write->key.bytes.size, write->client_flags,
+                                  write->value_size);
+    struct slice given = slice_make(value, write->value_size);
+    enum engine_outcome outcome = ENGINE_NO_MEMORY;
+    struct change change;
+    enum attempt attempt;
+
+    *stamp = STAMP_NONE;
+    if (bytes > CHANGE_INLINE_BYTES_MAX ||
+        bytes > thread->engine->item_bytes_max ||
+        alloc_is_large(thread->engine, CHANGE_INLINE_BYTES_MAX))
+        return store_in_steps(thread, write, value, stamp);
+
+    change_init(&change, thread, &write->key);
+    do {
+        change_begin(&change);
+        attempt = store_inside(&change, write, given, &outcome, stamp);
+        change_end(&change);
+    } while (attempt == ATTEMPT_NO_CHUNK && change_fetch_spare(&change));
+    change_fini(&change);
+
+    if (attempt == ATTEMPT_TOO_BIG_HERE)
+        return store_in_steps(thread, write, value, stamp);
+    count_store(thread, bytes);
+    if (attempt == ATTEMPT_NO_CHUNK)
+        return refuse(thread, write, ENGINE_NO_MEMORY);
+    return outcome;
+}
+
+enum engine_outcome engine_reserve(struct engine_thread *thread,
+                                   const struct engine_write *write,
+                                   struct item **item)
+{
+    struct item_shape shape = shape_of(write);
+
+    *item = NULL;
+    if (write->value_size > UINT32_MAX ||
+        shape_bytes(&shape) > thread->engine->item_bytes_max)
+        return refuse(thread, write, ENGINE_TOO_LARGE);
+    *item = alloc_item(thread, &shape);
+    if (*item == NULL)
+        return refuse(thread, write, ENGINE_NO_MEMORY);
+    return ENGINE_STORED;
+}
+
+void engine_discard(struct engine_thread *thread, struct item **item)
+{
+    if (*item != NULL)
+        alloc_release(thread->engine, *item);
+    *item = NULL;
+}
+
+/* Stores an item that is complete, if the mode allows it. */
+static enum engine_outcome commit_whole(struct engine_thread *thread,
+                                        const struct engine_write *write,
+                                        struct item **item, stamp_t *stamp)
+{
+    enum engine_outcome outcome;
+    struct change change;
+
+    change_init(&change, thread, &write->key);
+    change_begin(&change);
+    outcome = decide(&change, write);
+    if (outcome == ENGINE_STORED && !change_adopt(&change, *item))
+        outcome = ENGINE_NO_MEMORY;
+    if (outcome == ENGINE_STORED) {
+        *stamp = change_record(&change, MUTATION_SET);
+        change_publish(&change, *stamp);
+        *item = NULL;
+    }
+    change_end(&change);
+    if (outcome == ENGINE_NO_MEMORY)
+        return refuse(thread, write, outcome);
+    return outcome;
+}
+
+/* Holds the key's live item against change, for copying without a lock. */
+static struct item *hold_live(struct engine_thread *thread,
+                              const struct engine_key *key, stamp_t *stamp,
+                              struct item_shape *shape)
+{
+    struct item *held = NULL;
+    struct change change;
+
+    change_init(&change, thread, key);
+    change_begin(&change);
+    if (change.live) {
+        struct engine_view view = {.item = change.slot.item};
+
+        held = engine_view_hold(thread, &view);
+        *stamp = item_stamp(change.slot.item);
+        *shape = shape_joined(change.slot.item, key->bytes, 0);
+    }
+    change_end(&change);
+    return held;
+}
+
+/* The old value and what is added, in an item of their own. */
+static struct item *join(struct engine_thread *thread,
+                         const struct engine_write *write,
+                         const struct item_shape *shape,
+                         const struct item *old, const struct item *added)
+{
+    bool is_append = write->mode == ENGINE_APPEND;
+    struct item *whole = alloc_item(thread, shape);
+
+    if (whole == NULL)
+        return NULL;
+    copy_value(thread, whole, is_append ? 0 : added->value_size, old);
+    copy_value(thread, whole, is_append ? old->value_size : 0, added);
+    return whole;
+}
+
+/* One round of a large append: ENGINE_EXISTS when the value has changed
+ * meanwhile. */
+static enum engine_outcome commit_join_once(struct engine_thread *thread,
+                                            const struct engine_write *write,
+                                            const struct item *added,
+                                            stamp_t *stamp)
+{
+    enum engine_outcome outcome;
+    struct item_shape shape;
+    stamp_t seen;
+    struct item *whole;
+    struct change change;
+    struct item *old = hold_live(thread, &write->key, &seen, &shape);
+
+    if (old == NULL)
+        return ENGINE_NOT_STORED;
+    shape.value_size += added->value_size;
+    if (shape.value_size > UINT32_MAX ||
+        shape_bytes(&shape) > thread->engine->item_bytes_max) {
+        engine_item_release(thread, &old);
+        return refuse(thread, write, ENGINE_TOO_LARGE);
+    }
+    whole = join(thread, write, &shape, old, added);
+    engine_item_release(thread, &old);
+    if (whole == NULL)
+        return refuse(thread, write, ENGINE_NO_MEMORY);
+
+    outcome = ENGINE_EXISTS;
+    change_init(&change, thread, &write->key);
+    change_begin(&change);
+    if (change.live && item_stamp(change.slot.item) == seen &&
+        change_adopt(&change, whole)) {
+        whole->expires_at_s = change.slot.item->expires_at_s;
+        *stamp = change_record(&change, MUTATION_SET);
+        change_publish(&change, *stamp);
+        whole = NULL;
+        outcome = ENGINE_STORED;
+    }
+    change_end(&change);
+    engine_discard(thread, &whole);
+    return outcome;
+}
+
+enum engine_outcome engine_commit(struct engine_thread *thread,
+                                  const struct engine_write *write,
+                                  struct item **item, stamp_t *stamp)
+{
+    enum engine_outcome outcome = ENGINE_EXISTS;
+    unsigned round;
+
+    *stamp = STAMP_NONE;
+    count_store(thread, item_bytes(*item));
+    if (!is_joining(write->mode)) {
+        (*item)->expires_at_s = write->expires_at_s;
+        outcome = commit_whole(thread, write, item, stamp);
+        engine_discard(thread, item);
+        return outcome;
+    }
+    for (round = 0; round < APPEND_ROUNDS && outcome == ENGINE_EXISTS; round++)
+        outcome = commit_join_once(thread, write, *item, stamp);
+    engine_discard(thread, item);
+    return outcome == ENGINE_EXISTS ? ENGINE_NO_MEMORY : outcome;
+}
