@@ -51,6 +51,8 @@ struct session {
     unsigned char state;
 };
 
+_Static_assert(sizeof(struct session) <= 64, "there are many of these");
+
 /* One session_run(). */
 struct turn {
     struct sink *out;
@@ -306,26 +308,27 @@ static void add_keys_left(struct gathering *g)
     add_keys(g, key, rest, session->keys_expires_at_s);
 }
 
-/* False: a small value that is not all there yet. It stays in the input,
- * and so does its line. */
+/* A large value goes into its item step by step even when all of it is there,
+ * so that how it arrives makes no difference. False: a small one that is not
+ * all there yet. It stays in the input, and so does its line. */
 static bool add_value(struct gathering *g, struct op *op,
                       const struct request *request)
 {
     size_t size = (size_t)request->value_size + 2;
 
-    if (request->error != REQUEST_FINE) {
+    if (request->error != REQUEST_FINE ||
+        request->value_size > SESSION_SMALL_VALUE_MAX) {
         op->turning = true;
-    } else if (size <= g->input.size - g->at) {
-        op->value = g->input.data + g->at;
-        g->at += size;
-        op->end = g->at;
-    } else if (size <= SESSION_SMALL_VALUE_MAX + 2) {
+        return true;
+    }
+    if (size > g->input.size - g->at) {
         g->batch->ops--;
         g->batch->requests--;
         return false;
-    } else {
-        op->turning = true;
     }
+    op->value = g->input.data + g->at;
+    g->at += size;
+    op->end = g->at;
     return true;
 }
 
