@@ -38,7 +38,7 @@ def test_the_survivor_serves_on_and_listens(t):
     pair.settle()
     pair.a.kill()
     check_holds(pair.b, keys)
-    assert pair.b.await_state('alone')
+    pair.b.await_state('alone')
     assert pair.b.repl()['repl_role'] == 'listener'
     connect('127.0.0.1', pair.b.repl_port).close()
     assert pair.b.c.set('new', 'x') == 'STORED'
@@ -196,7 +196,7 @@ def test_a_third_node_is_refused_with_a_reason(t):
     pair.settle()
     third = t.node('-x', f'127.0.0.1:{pair.a.repl_port}', '-X', free_port(),
                    name='third')
-    assert third.await_state('alone')
+    third.await_state('alone')
     reason = re.compile(r'refus', re.IGNORECASE)
     for node in (third, pair.a):
         wait_for(f'{node.name} to log the refusal',
@@ -299,8 +299,10 @@ def test_a_peer_that_does_not_answer_delays_the_start_shortly(t):
     with socket.socket() as mute:
         mute.bind(('127.0.0.1', 0))
         mute.listen()
-        node = t.node('-x', f'127.0.0.1:{mute.getsockname()[1]}',
-                      '-X', free_port())
+        node = Node(t, 'node', ['-x', f'127.0.0.1:{mute.getsockname()[1]}',
+                                '-X', free_port()])
+        node.start(answer=False)
+        node.await_answer(bound_s=10)
         node.await_state('alone')
         assert node.c.set('k', 'x') == 'STORED'
 

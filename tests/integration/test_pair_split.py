@@ -14,9 +14,13 @@ def pair_on_hosts(t, *args, family=4, count=2):
     return hosts, machines, pair.start()
 
 
+# By default a peer is dead after one second of silence.
+SOON_S = 10
+
+
 def await_alone(pair):
     for node in pair.nodes:
-        node.await_state('alone')
+        node.await_state('alone', bound_s=SOON_S)
 
 
 def rejoin(hosts, pair):
@@ -187,7 +191,7 @@ def test_nodes_that_start_while_cut_pair_when_healed(t):
     for node in pair.nodes:
         node.start(answer=False)
     for node in pair.nodes:
-        node.await_answer()
+        node.await_answer(SOON_S)
         node.await_state('alone')
         assert node.c.set('of' + node.name, 'x') == 'STORED'
     rejoin(hosts, pair)

@@ -5,7 +5,7 @@ import os
 
 from harness.client import Client
 from harness.process import Process, free_port, resident_bytes
-from harness.wait import wait_for
+from harness.wait import BOUND_S, NotInTime, wait_for
 
 
 def bracketed(address):
@@ -49,7 +49,7 @@ class Node:
             self.await_answer()
         return self
 
-    def await_answer(self):
+    def await_answer(self, bound_s=BOUND_S):
         def answers():
             assert self.process.alive(), (
                 f'{self.name} ended with {self.process.popen.returncode} '
@@ -59,7 +59,7 @@ class Node:
             line = client.line()
             client.close()
             return line.startswith(b'VERSION ')
-        wait_for(f'{self.name} to serve clients', answers)
+        wait_for(f'{self.name} to serve clients', answers, bound_s)
 
     def client(self):
         """A new connection."""
@@ -108,9 +108,17 @@ class Node:
     def state(self):
         return self.repl()['repl_state']
 
-    def await_state(self, *states):
-        return wait_for(f'{self.name} to be {" or ".join(states)}',
-                        lambda: self.state() in states)
+    def await_state(self, *states, bound_s=BOUND_S):
+        last = {}
+
+        def reached():
+            last.update(self.repl())
+            return last['repl_state'] in states
+        try:
+            wait_for('', reached, bound_s)
+        except NotInTime as error:
+            raise NotInTime(f'{self.name} is to be {" or ".join(states)}; '
+                            f'its statistics: {last or error}') from None
 
 
 class Pair:
