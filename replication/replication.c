@@ -34,6 +34,8 @@ static size_t ring_entries(const struct replication_config *config)
         bytes = bytes < RING_BYTES_MIN ? RING_BYTES_MIN : bytes;
         bytes = bytes > RING_BYTES_MAX ? RING_BYTES_MAX : bytes;
     }
+    if (bytes < config->ring_bytes_min)
+        bytes = config->ring_bytes_min;
     while (entries <= bytes / RING_ENTRY_BYTES / 2)
         entries *= 2;
     return entries;
@@ -148,8 +150,9 @@ static int copy_config(struct replication *replication,
     replication->dead_ms = config->dead_ms != 0 ? config->dead_ms : DEAD_MS;
     replication->serve = config->serve;
     replication->serve_ctx = config->serve_ctx;
-    (void)snprintf(replication->peer_text, sizeof(replication->peer_text),
-                   "none");
+    if (config->pair != NULL)
+        memcpy(replication->pair, config->pair, strlen(config->pair));
+    memcpy(replication->peer_text, "none", sizeof("none"));
     if (config->peer_host == NULL)
         return 0;
     (void)snprintf(replication->peer_text, sizeof(replication->peer_text),
@@ -172,7 +175,7 @@ static int make_node(struct replication *replication,
         .engine = config->engine,
         .node = random_number(),
         .incarnation = random_number(),
-        .pair = config->pair != NULL ? config->pair : "",
+        .pair = replication->pair,
         .peer_name =
             replication->peer_host != NULL ? replication->peer_text : NULL,
         .dials = replication->peer_host != NULL,

@@ -24,6 +24,7 @@ struct replication_config {
     uint64_t item_bytes_max;
     uint64_t memory_bytes; /* -m, from which the limits below follow when 0. */
     size_t ring_bytes;
+    size_t ring_bytes_min; /* -q: at least so much. */
     size_t tombstones_max;
     uint64_t dead_ms;  /* 0: 1000. */
     uint64_t drain_ms; /* 0: 5000. */

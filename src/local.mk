@@ -7,3 +7,22 @@ liboptions_a_SOURCES = \
 	src/options.h \
 	src/options_help.c \
 	src/options_settings.c
+
+bin_PROGRAMS += twincached
+twincached_SOURCES = \
+	src/main.c \
+	src/port_file.c \
+	src/port_file.h \
+	src/process.c \
+	src/process.h \
+	src/version.h
+twincached_LDADD = liboptions.a $(LINK_ALL)
+
+# -i prints the file as it is.
+src/license.inc: $(top_srcdir)/LICENSE
+	$(AM_V_GEN)$(MKDIR_P) src && \
+	sed -e 's/["\\]/\\&/g' -e 's/^/"/' -e 's/$$/\\n"/' \
+		$(top_srcdir)/LICENSE > $@-t && mv $@-t $@
+BUILT_SOURCES += src/license.inc
+CLEANFILES += src/license.inc
+src/main.$(OBJEXT): src/license.inc

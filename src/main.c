@@ -269,13 +269,12 @@ static void serve_clients(void *ctx)
     (void)kill(getpid(), SIGTERM);
 }
 
-/* -q counts changes; it only ever makes the log larger. */
-static size_t ring_bytes(const struct options *options)
+/* -q counts changes, and only ever makes the log larger. */
+static size_t queue_bytes(const struct options *options)
 {
-    size_t queue = (size_t)options->queue_length * RING_ENTRY_BYTES;
-    size_t log = (size_t)options->repl_log_bytes;
-
-    return options->given[OPTION_ID_queue_length] && queue > log ? queue : log;
+    if (!options->given[OPTION_ID_queue_length])
+        return 0;
+    return (size_t)options->queue_length * RING_ENTRY_BYTES;
 }
 
 static int make_replication(struct daemon *daemon, char words[WORDS_MAX])
@@ -291,7 +290,8 @@ static int make_replication(struct daemon *daemon, char words[WORDS_MAX])
         .pair = pair_name(options),
         .item_bytes_max = (uint64_t)options->item_bytes_max,
         .memory_bytes = (uint64_t)options->memory_mib * MIB,
-        .ring_bytes = ring_bytes(options),
+        .ring_bytes = (size_t)options->repl_log_bytes,
+        .ring_bytes_min = queue_bytes(options),
         .tombstones_max = (size_t)options->repl_tombstones,
         .dead_ms = (uint64_t)options->repl_timeout_ms,
         .drain_ms = (uint64_t)options->repl_drain_ms,
