@@ -57,11 +57,20 @@ static int open_parts(struct node *node)
         .bucket_bits = config->bucket_bits,
     };
 
-    node->thread = engine_thread_new(config->engine);
+    struct journal hooks;
+    int error;
+
     node->codec = codec_new();
-    if (node->thread == NULL || node->codec == NULL)
+    if (node->codec == NULL)
         return -ERR_MEMORY;
-    return journal_new(&journal, &node->log);
+    error = journal_new(&journal, &node->log);
+    if (error != 0)
+        return error;
+    /* The engine takes a journal as long as it has no thread. */
+    hooks = journal_hooks(node->log);
+    engine_set_journal(config->engine, &hooks);
+    node->thread = engine_thread_new(config->engine);
+    return node->thread != NULL ? 0 : -ERR_MEMORY;
 }
 
 int node_new(const struct node_config *config, const struct node_hooks *hooks,
@@ -69,7 +78,6 @@ int node_new(const struct node_config *config, const struct node_hooks *hooks,
 {
     struct node *node;
     struct peer_config peer;
-    struct journal journal;
     int error;
 
     *out = NULL;
@@ -88,8 +96,6 @@ int node_new(const struct node_config *config, const struct node_hooks *hooks,
     }
     peer = peer_config_of(config);
     peer_init(&node->peer, &peer);
-    journal = journal_hooks(node->log);
-    engine_set_journal(config->engine, &journal);
     *out = node;
     return 0;
 }

@@ -324,9 +324,11 @@ static int start_threads(struct daemon *daemon, char words[WORDS_MAX])
     return 0;
 }
 
+/* The engine tells the replication of changes from its first thread on, so
+ * the replication comes before the commands. */
 static step_fn *const steps[] = {
-    prepare_process,  make_engine,    make_commands, make_server,
-    make_replication, settle_process, start_threads,
+    prepare_process, make_engine,    make_replication, make_commands,
+    make_server,     settle_process, start_threads,
 };
 
 static int start(struct daemon *daemon)
