@@ -38,3 +38,11 @@ FUZZ_TARGETS += tests/fuzz/fuzz_codec
 tests_fuzz_fuzz_codec_LDADD = $(LINK_REPLICATION) $(FUZZ_MAIN)
 $(tests_fuzz_fuzz_codec_OBJECTS): proto/replication.pb-c.h
 EXTRA_DIST += tests/fuzz/corpus/codec
+
+FUZZ_TARGETS += tests/fuzz/fuzz_text
+tests_fuzz_fuzz_text_LDADD = $(LINK_PROTOCOL) $(FUZZ_MAIN)
+EXTRA_DIST += tests/fuzz/corpus/text
+
+FUZZ_TARGETS += tests/fuzz/fuzz_session
+tests_fuzz_fuzz_session_LDADD = $(LINK_COMMAND) $(FUZZ_MAIN)
+EXTRA_DIST += tests/fuzz/corpus/session

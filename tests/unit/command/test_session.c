@@ -253,12 +253,35 @@ END_TEST
 
 /* ---- values of any size ---- */
 
-static struct slice pattern(size_t size, unsigned seed)
+/* What the tests allocate; freed behind each. */
+static char *kept[16];
+
+static char *keep(char *old, size_t size)
 {
-    char *data = malloc(size + 1);
+    size_t i = 0;
+
+    while (kept[i] != old)
+        ck_assert_uint_lt(++i, COUNT_OF(kept));
+    kept[i] = realloc(old, size);
+    ck_assert_ptr_nonnull(kept[i]);
+    return kept[i];
+}
+
+static void free_kept(void)
+{
     size_t i;
 
-    ck_assert_ptr_nonnull(data);
+    for (i = 0; i < COUNT_OF(kept); i++) {
+        free(kept[i]);
+        kept[i] = NULL;
+    }
+}
+
+static struct slice pattern(size_t size, unsigned seed)
+{
+    char *data = keep(NULL, size + 1);
+    size_t i;
+
     for (i = 0; i < size; i++) {
         seed = seed * 1103515245u + 12345u;
         data[i] = (char)(seed >> 16);
@@ -277,8 +300,7 @@ static void add(struct text *text, struct slice more)
 {
     if (text->size + more.size > text->room) {
         text->room = 2 * (text->size + more.size);
-        text->data = realloc(text->data, text->room);
-        ck_assert_ptr_nonnull(text->data);
+        text->data = keep(text->data, text->room);
     }
     memcpy(text->data + text->size, more.data, more.size);
     text->size += more.size;
@@ -753,6 +775,7 @@ static void add_tests(TCase *tests)
 {
     int each = (int)COUNT_OF(rows);
 
+    tcase_add_checked_fixture(tests, NULL, free_kept);
     tcase_add_loop_test(tests, requests_have_their_exact_replies, 0, each);
     tcase_add_loop_test(tests, byte_by_byte_the_replies_are_the_same, 0, each);
     tcase_add_loop_test(tests, cut_anywhere_the_replies_are_the_same, 0, each);
