@@ -370,12 +370,11 @@ static int run(struct daemon *daemon)
         process_release(options->verbosity > 0, options->core_dumps);
         number = process_await_signal();
         log_v(LOG_LEVEL_V, "stopping on signal %d", number);
-        process_allow_interrupt(options->pid_file);
+        process_allow_interrupt();
         status = atomic_load(&daemon->status);
     }
     stop(daemon);
-    if (options->pid_file != NULL)
-        process_remove_pid_file(options->pid_file);
+    process_remove_pid_file();
     return status;
 }
 

@@ -22,7 +22,7 @@
 #define PID_PATH_MAX 4096
 
 static int release_fd = -1; /* The pipe to the parent that waits. */
-static const char *interrupt_pid_file;
+static const char *pid_path; /* Of the pid file that is there. */
 
 __attribute__((format(printf, 3, 4))) static int
 fail(int status, char words[PROCESS_WORDS_MAX], const char *format, ...)
@@ -217,18 +217,21 @@ void process_write_pid_file(const char *path, const char *user)
     char aside[PID_PATH_MAX];
 
     (void)snprintf(aside, sizeof(aside), "%s.tmp", path);
-    if (write_pid(aside, user) && rename(aside, path) == 0)
+    if (write_pid(aside, user) && rename(aside, path) == 0) {
+        pid_path = path;
         return;
+    }
     log_error("warning: cannot write the pid file %s: %s", path,
               strerror(errno));
     (void)unlink(aside);
 }
 
-void process_remove_pid_file(const char *path)
+void process_remove_pid_file(void)
 {
-    if (unlink(path) != 0)
-        log_error("warning: cannot remove the pid file %s: %s", path,
+    if (pid_path != NULL && unlink(pid_path) != 0)
+        log_error("warning: cannot remove the pid file %s: %s", pid_path,
                   strerror(errno));
+    pid_path = NULL;
 }
 
 /* ---- signals ---- */
@@ -264,17 +267,16 @@ int process_await_signal(void)
 
 static void end_at_once(int number)
 {
-    if (interrupt_pid_file != NULL)
-        (void)unlink(interrupt_pid_file);
+    if (pid_path != NULL)
+        (void)unlink(pid_path);
     _exit(128 + number);
 }
 
-void process_allow_interrupt(const char *pid_file)
+void process_allow_interrupt(void)
 {
     const struct sigaction action = {.sa_handler = end_at_once};
     sigset_t set;
 
-    interrupt_pid_file = pid_file;
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGINT, &action, NULL);
     stop_signals(&set);

@@ -33,7 +33,8 @@ void process_release(bool keep_output, bool keep_directory);
 
 /* A warning when it cannot. Before the switch, the file then is the user's. */
 void process_write_pid_file(const char *path, const char *user);
-void process_remove_pid_file(const char *path);
+/* Removes what was written, if anything was. */
+void process_remove_pid_file(void);
 
 /* Blocks the signals that end the daemon, here and in all threads made from
  * now on, and ignores those that mean nothing. */
@@ -41,6 +42,6 @@ void process_block_signals(void);
 /* Waits for one of them. */
 int process_await_signal(void);
 /* From now on one more of them ends the process at once. */
-void process_allow_interrupt(const char *pid_file);
+void process_allow_interrupt(void);
 
 #endif

@@ -22,8 +22,9 @@
 #define SERVER_THREADS_MAX 256
 #define SERVER_LISTENERS_MAX 64
 #define SERVER_WORDS_MAX 512
-/* Descriptors beyond those of clients: each thread's and the program's. */
-#define SERVER_THREAD_FDS 2
+/* Descriptors beyond those of clients: each thread's (its epoll, its eventfd,
+ * libevent's pipe) and the program's. */
+#define SERVER_THREAD_FDS 4
 #define SERVER_OTHER_FDS 64
 
 struct command_thread;

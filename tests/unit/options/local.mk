@@ -2,5 +2,8 @@
 check_PROGRAMS += \
 	tests/unit/options/test_manual \
 	tests/unit/options/test_options
-tests_unit_options_test_manual_LDADD = liboptions.a libserver.a $(LINK_BASE) $(CHECK_LIBS)
-tests_unit_options_test_options_LDADD = liboptions.a libserver.a $(LINK_BASE) $(CHECK_LIBS)
+tests_unit_options_test_manual_LDADD = \
+	liboptions.a libserver.a $(LINK_BASE) $(CHECK_LIBS)
+tests_unit_options_test_options_LDADD = \
+	liboptions.a libserver.a $(LINK_BASE) $(CHECK_LIBS)
+dist_check_SCRIPTS += tests/unit/options/test_daemon
