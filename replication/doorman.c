@@ -9,7 +9,7 @@
 #include <inttypes.h>
 
 /* The stranger's place in the table; of a new one the place of somebody not
- * heard of for a second; NULL when there is none. */
+ * heard of for a second; DOORMAN_STRANGERS_MAX when there is none. */
 static size_t find_place(const struct doorman *doorman, uint64_t now_ns,
                          const struct address *address)
 {
@@ -27,18 +27,20 @@ static size_t find_place(const struct doorman *doorman, uint64_t now_ns,
 }
 
 static void log_stranger(const struct doorman *doorman,
-                         const struct address *address, uint64_t more)
+                         const struct address *address, uint64_t before)
 {
+    const char *why = doorman->loopback_only
+                          ? "no peer is configured (-x), so only this host may"
+                          : "it is not an address of the peer";
     char text[ADDRESS_TEXT_MAX];
 
     address_host_text(address, text);
-    log_notice("replication: refused a connection from %s: %s (%" PRIu64
-               " more since the last such line)",
-               text,
-               doorman->loopback_only
-                   ? "no peer is configured (-x), so only this host may"
-                   : "it is not an address of the peer",
-               more);
+    if (before == 0)
+        log_notice("replication: refused a connection from %s: %s", text, why);
+    else
+        log_notice("replication: refused a connection from %s: %s, and %" PRIu64
+                   " before it",
+                   text, why, before);
 }
 
 static void note_stranger(struct doorman *doorman, uint64_t now_ns,

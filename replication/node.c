@@ -418,6 +418,7 @@ static bool take_frame(struct node *node, unsigned link, struct slice *bytes,
     }
     bytes->data += consumed;
     bytes->size -= consumed;
+    *needed = CODEC_HEADER_BYTES; /* Of the next one. */
     return true;
 }
 

@@ -22,6 +22,7 @@ struct replication {
     struct node *node;
     char *peer_host; /* NULL: none. */
     char peer_text[REPLICATION_PEER_TEXT_MAX];
+    char pair[MESSAGE_PAIR_NAME_MAX + 1];
     uint16_t peer_port, listen_port;
     bool listen_host_given;
     uint64_t dead_ms;

@@ -6,3 +6,7 @@ tests_unit_replication_test_codec_SOURCES = \
 	tests/unit/replication/codec_twin.h
 tests_unit_replication_test_codec_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
 $(tests_unit_replication_test_codec_OBJECTS): proto/replication.pb-c.h
+
+check_PROGRAMS += tests/unit/replication/test_replication
+tests_unit_replication_test_replication_LDADD = $(LINK_REPLICATION) \
+	$(CHECK_LIBS)
