@@ -136,6 +136,7 @@ static int take_plan(struct node *node, const struct message *message)
     receive->since_ns = node->now_ns;
     node->followed = node->theirs.incarnation;
     node->applied = message->plan.live_after;
+    engine_expect(node->config.engine, message->plan.items);
     if (message->plan.kind == RESYNC_CONTINUE)
         node_signal(node, PEER_SIG_SYNCED, node->peer.link);
     return 0;

@@ -218,6 +218,10 @@ typedef bool engine_visit_fn(void *ctx, uint64_t hash,
 uint64_t engine_scan(struct engine_thread *thread, uint64_t from, uint64_t to,
                      size_t items_max, engine_visit_fn *fn, void *ctx,
                      bool *done);
+/* About so many items are going to come, in the order of their hashes: makes
+ * room in the table for them first. In the table of a few items all of them
+ * would crowd into one bucket after the other. */
+void engine_expect(struct engine *engine, uint64_t items);
 /* Removes the live items in [from, to] that are not newer than floor and for
  * which keep() says false; local and silent. Returns how many. */
 typedef bool engine_keep_fn(void *ctx, uint64_t hash);

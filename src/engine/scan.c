@@ -74,6 +74,11 @@ uint64_t engine_scan(struct engine_thread *thread, uint64_t from, uint64_t to,
     return from;
 }
 
+void engine_expect(struct engine *engine, uint64_t items)
+{
+    table_expect(&engine->table, items);
+}
+
 static bool must_go(struct engine_thread *thread, const struct item *item,
                     uint64_t hash, stamp_t floor, engine_keep_fn *keep,
                     void *ctx)

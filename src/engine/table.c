@@ -13,6 +13,7 @@
 
 #define OVERFLOW_MIN 1024u
 #define OVERFLOW_MAX ((uint64_t)1 << 30)
+#define GROW_AT_ONCE 1024u
 
 /* The table must hold items_max without going above the growth's mark. */
 static unsigned power_for(uint64_t items_max)
@@ -405,7 +406,11 @@ bool table_is_growing(const struct table *table)
 bool table_is_crowded(const struct table *table, unsigned tenths)
 {
     int64_t items = atomic_load_explicit(&table->items, memory_order_relaxed);
+    int64_t expected =
+        atomic_load_explicit(&table->expected, memory_order_relaxed);
 
+    if (items < expected)
+        items = expected;
     return items > 0 && (uint64_t)items * 10 > table_buckets(table) * tenths;
 }
 
@@ -518,4 +523,19 @@ unsigned table_grow(struct table *table, unsigned buckets_max)
     }
     lock_release(&table->growth);
     return done;
+}
+
+void table_expect(struct table *table, uint64_t items)
+{
+    uint64_t bound = (uint64_t)TABLE_SLOTS << table->power_max;
+
+    if (items > bound)
+        items = bound;
+    atomic_store_explicit(&table->expected, (int64_t)items,
+                          memory_order_relaxed);
+    while (table_is_growing(table) ||
+           (table_is_crowded(table, TABLE_GROW_TENTHS) &&
+            table_buckets(table) < (uint64_t)1 << table->power_max))
+        if (table_grow(table, GROW_AT_ONCE) == 0)
+            sched_yield(); /* Somebody else is at it. */
 }

@@ -31,7 +31,7 @@
 #include <stdint.h>
 
 #define TABLE_SLOTS 12
-#define TABLE_CHAIN_MAX 8 /* Overflow buckets behind one bucket. */
+#define TABLE_CHAIN_MAX 32 /* Overflow buckets behind one bucket. */
 #define TABLE_ITEMS_MAX ((TABLE_CHAIN_MAX + 1) * TABLE_SLOTS)
 /* A bucket counts as 8 slots where memcached's users see a power of two. */
 #define TABLE_POWER_PER_BUCKET 3
@@ -60,6 +60,7 @@ struct table {
      * of them are not yet split. All of them: the table is at rest. */
     _Atomic uint64_t geometry __attribute__((aligned(64)));
     _Atomic int64_t items __attribute__((aligned(64))); /* About. */
+    _Atomic int64_t expected; /* As many will come: table_expect(). */
     struct lock growth; /* Rank GROWTH: whoever moves the geometry. */
     struct lock pool;   /* Rank PAGES: the pool of overflow buckets. */
     uint32_t overflow_free; /* Chained through their words. */
@@ -151,6 +152,8 @@ void table_prefetch_item(const struct table *table, uint64_t hash);
 uint64_t table_buckets(const struct table *table);
 uint64_t table_bytes(const struct table *table);
 bool table_is_growing(const struct table *table);
+/* Grows, now, to what so many items need, as far as it may ever grow. */
+void table_expect(struct table *table, uint64_t items);
 /* Whether there are more items than tenths per ten buckets. */
 bool table_is_crowded(const struct table *table, unsigned tenths);
 /* Splits up to buckets_max buckets if the table is growing or crowded; returns
