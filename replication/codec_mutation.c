@@ -282,6 +282,7 @@ static inline bool next_field(struct reader *reader, const uint8_t *wires,
     tag = take_varint(reader, VARINT32_BYTES_MAX);
     field->number = tag >> 3;
     field->wire = (unsigned)(tag & 7);
+    field->value = 0;
     switch (field->wire) {
     case WIRE_VARINT:
         field->value = take_varint(reader, VARINT_BYTES_MAX);

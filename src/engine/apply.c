@@ -102,8 +102,9 @@ static bool set_inside(struct change *change, const struct mutation *mutation,
         return true;
     if (!change_room(change, &shape))
         return false;
-    memcpy(item_value(change->item), mutation->value.data,
-           mutation->value.size);
+    if (mutation->value.size > 0)
+        memcpy(item_value(change->item), mutation->value.data,
+               mutation->value.size);
     publish(change, mutation);
     return true;
 }
