@@ -7,6 +7,8 @@
 
 #include "src/protocol/request.h"
 
+#include <endian.h>
+
 /* What may stand before a line's end. A line that grows beyond is given up,
  * unless it is a `get` or `gets`. */
 #define TEXT_LINE_MAX 2048
@@ -30,7 +32,40 @@ enum text_cut text_cut_line(struct slice input, size_t scanned,
  * Owns: the request borrows the line. */
 void text_parse(struct slice line, struct request *request);
 
+/* The first blank of [at, end), or end: eight bytes at a time, by the word
+ * trick that finds a zero byte (its lowest hit is exact). Words are too short
+ * for memchr() to pay. */
+static inline const char *text_blank(const char *at, const char *end)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t word, zeros;
+
+    for (; end - at >= 8; at += 8) {
+        memcpy(&word, at, sizeof(word));
+        word = le64toh(word) ^ (ones * ' ');
+        zeros = (word - ones) & ~word & (ones << 7);
+        if (zeros != 0)
+            return at + (__builtin_ctzll(zeros) >> 3);
+    }
+    while (at < end && *at != ' ')
+        at++;
+    return at;
+}
+
 /* Takes the next word off the front of *text; empty when there is none. */
-struct slice text_take(struct slice *text);
+static inline struct slice text_take(struct slice *text)
+{
+    const char *at = text->data;
+    const char *end = at + text->size;
+    struct slice word;
+
+    while (at < end && *at == ' ')
+        at++;
+    word.data = at;
+    at = text_blank(at, end);
+    word.size = (size_t)(at - word.data);
+    *text = slice_make(at, (size_t)(end - at));
+    return word;
+}
 
 #endif

@@ -23,6 +23,9 @@
  * turn when nobody is known to wait: the loop does not look for others
  * meanwhile. */
 #define TURN_SHARES_MAX 8
+/* Read at the front of a large value: just enough for its line, because what
+ * is read here is copied once more into the item. */
+#define BODY_FRONT_BYTES (4u * 1024)
 /* What stays unparsed is copied to the front of the worker's buffer up to
  * this size, and read behind in memory of its own above it. */
 #define KEPT_COPIED_MAX (WORKER_INPUT_BYTES / 2)
@@ -264,6 +267,7 @@ static char *space_to_read(struct conn *conn, size_t *room)
     return kept->data;
 }
 
+/* A client that sent a large value is likely to send another one. */
 static bool read_requests(struct conn *conn)
 {
     size_t had = conn->kept.size;
@@ -273,6 +277,9 @@ static bool read_requests(struct conn *conn)
 
     if (buffer == NULL)
         return false;
+    if (conn->had_body && room > BODY_FRONT_BYTES)
+        room = BODY_FRONT_BYTES;
+    conn->had_body = false;
     got = received(conn, recv(conn->fd, buffer + had, room, 0));
     if (got <= 0)
         return got == 0;
@@ -285,8 +292,9 @@ static ssize_t read_body_once(struct conn *conn, size_t *room)
 {
     struct iovec vectors[2] = {
         {.iov_base = session_space(conn->session, room)},
-        {.iov_base = conn->worker->input, .iov_len = WORKER_INPUT_BYTES}};
+        {.iov_base = conn->worker->input, .iov_len = BODY_FRONT_BYTES}};
 
+    conn->had_body = true;
     vectors[0].iov_len = *room;
     return received(conn, readv(conn->fd, vectors, 2));
 }
@@ -308,7 +316,7 @@ static bool read_body(struct conn *conn)
             return true;
         if (!run(conn, slice_make(conn->worker->input, size - room)))
             return false;
-    } while (size == room + WORKER_INPUT_BYTES && share < BODY_TURN_BYTES &&
+    } while (size == room + BODY_FRONT_BYTES && share < BODY_TURN_BYTES &&
              conn->want == SESSION_BODY && conn->unsent == NULL);
     return true;
 }

@@ -33,7 +33,8 @@ struct conn {
     struct conn *ready_next;
     int fd;
     enum session_want want;
-    bool ready; /* Waits in the worker's list for its next turn. */
+    bool ready;    /* Waits in the worker's list for its next turn. */
+    bool had_body; /* Its last request was a large value. */
 };
 
 /* Thread: any.
