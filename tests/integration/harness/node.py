@@ -164,6 +164,11 @@ class Pair:
             node.await_state('paired')
         return self
 
+    def listener(self):
+        """The node whose peer called it; the caller's port is closed."""
+        return next(node for node in self.nodes
+                    if node.repl()['repl_role'] == 'listener')
+
     def settle(self):
         """Returns when both have confirmed all that the other wrote."""
         def quiet():
