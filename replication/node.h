@@ -73,6 +73,7 @@ void node_lost(struct node *node, uint64_t now_ns, unsigned link,
                const char *why);
 /* Takes whole frames off the front of bytes; returns how many bytes it took.
  * Never blocks; bounded work per call (then it returns early: call again).
+ * To be called when something has come in: it counts as a sign of life.
  * *needed: bytes wanted at the front before it can go on. */
 size_t node_received(struct node *node, uint64_t now_ns, unsigned link,
                      struct slice bytes, size_t *needed);

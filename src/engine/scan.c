@@ -37,9 +37,14 @@ static bool visit_bucket(struct engine_thread *thread, const struct stop *stop,
     for (i = 0; i < stop->count; i++) {
         struct engine_view view;
 
-        if (stop->hashes[i] < from || stop->hashes[i] > to ||
-            engine_is_dead(thread, stop->items[i]))
+        if (stop->hashes[i] < from || stop->hashes[i] > to)
             continue;
+        if (engine_is_dead(thread, stop->items[i])) {
+            /* Whoever scans for the peer would pass over a version that the
+             * peer may not have, and leave an older one alive there. */
+            change_forget(thread, stop->hashes[i], stop->items[i]);
+            continue;
+        }
         read_open_view(&view, stop->items[i], stop->place);
         if (!fn(ctx, stop->hashes[i], &view))
             return false;

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What must hold, at every step and when all is told. A miss is no fault in a
+ * cache, but each has to have its reason: evicted, expired, flushed, without
+ * room, below a floor. A wrong value, an old one, or one that was removed has
+ * none. */
+#include "tests/sim/sim.h"
+
+#include "replication/node_inner.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#define SAMPLES_PER_STEP 6
+#define EXPIRY_SLACK_NS (2 * NS_PER_S)
+#define NEARLY_NS (4 * NS_PER_S) /* Clocks and ends of lives are rounded. */
+
+bool check_that(struct world *world, enum check check, bool holds,
+                const char *format, ...)
+{
+    va_list args;
+
+    world->checks[check]++;
+    if (holds || world->failed)
+        return holds;
+    world->failed = true;
+    va_start(args, format);
+    vsnprintf(world->failure, sizeof(world->failure), format, args);
+    va_end(args);
+    world_trace(world, "FAILED: %s", world->failure);
+    return false;
+}
+
+/* ---- at every step ---- */
+
+static void check_own_writes(struct world *world, struct host *host,
+                             const struct key_history *key)
+{
+    struct holding holding = host_holds(host, key->hash);
+    stamp_t own = key->own[host->index];
+
+    if (!holding.live)
+        return;
+    check_that(world, CHECK_OWN_WRITES,
+               key->own_removed[host->index] ? holding.stamp > own
+                                             : holding.stamp >= own,
+               "host %u holds %s @%llx, but %s it @%llx itself", host->index,
+               key->name, (unsigned long long)holding.stamp,
+               key->own_removed[host->index] ? "removed" : "set",
+               (unsigned long long)own);
+}
+
+static void check_bounds(struct world *world, struct host *host)
+{
+    struct journal_figures log;
+
+    journal_figures(host->node->log, &log);
+    check_that(world, CHECK_BOUNDED,
+               log.tombstones <= world->knobs.tombstones &&
+                   log.ring_used <= world->knobs.ring &&
+                   log.ring_size == world->knobs.ring,
+               "host %u: %llu tombstones, %llu entries", host->index,
+               (unsigned long long)log.tombstones,
+               (unsigned long long)log.ring_used);
+    if (log.floors > 0)
+        world->floors_rose = true;
+    if (host->node->not_kept > 0)
+        world->crowded = true;
+}
+
+static void remember_barrier(struct world *world)
+{
+    for (unsigned i = 0; i < world->knobs.keys; i++) {
+        struct holding holding =
+            host_holds(&world->hosts[0], world->keys[i].hash);
+
+        if (holding.stamp > world->barrier)
+            world->barrier = holding.stamp;
+    }
+    world->hosts[0].met = true;
+    world->hosts[1].met = true;
+}
+
+void check_step(struct world *world)
+{
+    for (unsigned i = 0; i < HOSTS; i++) {
+        struct host *host = &world->hosts[i];
+
+        if (!host->up)
+            continue;
+        check_bounds(world, host);
+        for (unsigned n = 0; n < SAMPLES_PER_STEP; n++)
+            check_own_writes(
+                world, host,
+                &world->keys[dice_below(&world->dice, world->knobs.keys)]);
+    }
+    if (world->step % 16 == 0 && check_is_quiet(world))
+        remember_barrier(world);
+}
+
+/* ---- is anything left to tell? ---- */
+
+static bool host_is_quiet(const struct host *host)
+{
+    struct journal_figures log;
+    struct flush_state flush;
+
+    if (!host->up || !host->serving ||
+        host->node->peer.state != PEER_PAIRED)
+        return false;
+    journal_figures(host->node->log, &log);
+    engine_flush_state(host->engine, &flush);
+    return log.confirmed == log.last && log.tombstones == 0 &&
+           log.dirty_buckets == 0 && log.floors == 0 &&
+           flush.pending == STAMP_NONE && !host->node->send.ack_due;
+}
+
+static bool wires_are_quiet(const struct world *world)
+{
+    for (unsigned i = 0; i < CONNS_MAX; i++)
+        if (world->conns[i].used && (wire_pending(world, (int)i, 0) > 0 ||
+                                     wire_pending(world, (int)i, 1) > 0))
+            return false;
+    return true;
+}
+
+bool check_is_quiet(struct world *world)
+{
+    return host_is_quiet(&world->hosts[0]) &&
+           host_is_quiet(&world->hosts[1]) && wires_are_quiet(world);
+}
+
+/* ---- when all is told ---- */
+
+static uint64_t expiry_in_world(const struct host *host,
+                                const struct holding *holding)
+{
+    uint64_t ahead_ns =
+        host_now(host->world, host->index) - host->world->now_ns;
+
+    return holding->expires_at_s * NS_PER_S - ahead_ns;
+}
+
+static bool ends_soon(const struct host *host, const struct holding *holding)
+{
+    return holding->expires_at_s != 0 &&
+           expiry_in_world(host, holding) < host->world->now_ns + NEARLY_NS;
+}
+
+static void check_expiries(struct world *world,
+                           const struct key_history *key,
+                           const struct holding held[HOSTS])
+{
+    int64_t apart;
+
+    check_that(world, CHECK_EXPIRY,
+               (held[0].expires_at_s == 0) == (held[1].expires_at_s == 0),
+               "%s lives for ever on one host only", key->name);
+    if (held[0].expires_at_s == 0)
+        return;
+    if (world->knobs.offset_ns < NS_PER_S / 2) {
+        check_that(world, CHECK_EXPIRY,
+                   held[0].expires_at_s == held[1].expires_at_s,
+                   "%s ends at %u and at %u", key->name,
+                   held[0].expires_at_s, held[1].expires_at_s);
+        return;
+    }
+    apart = (int64_t)(expiry_in_world(&world->hosts[0], &held[0]) -
+                      expiry_in_world(&world->hosts[1], &held[1]));
+    check_that(world, CHECK_EXPIRY,
+               llabs(apart) <= (int64_t)EXPIRY_SLACK_NS,
+               "%s ends %lld ms apart", key->name,
+               (long long)(apart / (int64_t)NS_PER_MS));
+}
+
+static void check_same(struct world *world, const struct key_history *key,
+                       const struct holding held[HOSTS])
+{
+    if (held[0].live && held[1].live) {
+        check_that(world, CHECK_SAME,
+                   held[0].stamp == held[1].stamp &&
+                       held[0].content == held[1].content,
+                   "%s is @%llx (%llx) and @%llx (%llx)", key->name,
+                   (unsigned long long)held[0].stamp,
+                   (unsigned long long)held[0].content,
+                   (unsigned long long)held[1].stamp,
+                   (unsigned long long)held[1].content);
+        check_expiries(world, key, held);
+        return;
+    }
+    for (unsigned i = 0; i < HOSTS; i++)
+        if (held[i].live && !ends_soon(&world->hosts[i], &held[i]))
+            check_that(world, CHECK_EVERYWHERE,
+                       world->crowded ||
+                           key->let_go[1 - i] == held[i].stamp,
+                       "%s @%llx is on host %u only", key->name,
+                       (unsigned long long)held[i].stamp, i);
+}
+
+static void check_latest(struct world *world, const struct key_history *key,
+                         unsigned index, const struct holding *holding)
+{
+    const struct version *version;
+
+    if (!holding->live)
+        return;
+    version = history_find(key, holding->stamp);
+    check_that(world, CHECK_LATEST, holding->stamp >= key->required,
+               "host %u holds %s @%llx, behind @%llx", index, key->name,
+               (unsigned long long)holding->stamp,
+               (unsigned long long)key->required);
+    check_that(world, CHECK_REMOVED, version != NULL && !version->removed,
+               "host %u holds %s @%llx, which is %s", index, key->name,
+               (unsigned long long)holding->stamp,
+               version == NULL ? "unknown" : "a removal");
+    if (version != NULL && !version->removed)
+        check_that(world, CHECK_LATEST, version->content == holding->content,
+                   "host %u holds %s @%llx with another value", index,
+                   key->name, (unsigned long long)holding->stamp);
+}
+
+static bool may_miss(const struct world *world,
+                     const struct key_history *key,
+                     const struct version *version)
+{
+    struct flush_state flush;
+
+    engine_flush_state(world->hosts[0].engine, &flush);
+    return version->removed || version->stamp <= flush.floor ||
+           world->floors_rose || world->crowded ||
+           key->let_go[0] >= version->stamp ||
+           key->let_go[1] >= version->stamp ||
+           (version->expires_ns != 0 &&
+            version->expires_ns < world->now_ns + NEARLY_NS);
+}
+
+static void check_kept(struct world *world, const struct key_history *key,
+                       const struct holding held[HOSTS])
+{
+    const struct version *version = history_find(key, key->required);
+
+    if (version == NULL || may_miss(world, key, version))
+        return;
+    check_that(world, CHECK_KEPT, held[0].live || held[1].live,
+               "%s @%llx is lost", key->name,
+               (unsigned long long)key->required);
+}
+
+static void check_flushed(struct world *world, const struct key_history *key,
+                          const struct holding held[HOSTS])
+{
+    struct flush_state flush[HOSTS];
+
+    for (unsigned i = 0; i < HOSTS; i++)
+        engine_flush_state(world->hosts[i].engine, &flush[i]);
+    check_that(world, CHECK_FLUSHED,
+               flush[0].floor == flush[1].floor &&
+                   flush[0].pending == flush[1].pending,
+               "flushed @%llx and @%llx", (unsigned long long)flush[0].floor,
+               (unsigned long long)flush[1].floor);
+    for (unsigned i = 0; i < HOSTS; i++)
+        if (held[i].live)
+            check_that(world, CHECK_FLUSHED, held[i].stamp > flush[i].floor,
+                       "host %u holds %s, which was flushed", i, key->name);
+}
+
+static void check_key(struct world *world, const struct key_history *key)
+{
+    struct holding held[HOSTS];
+
+    for (unsigned i = 0; i < HOSTS; i++) {
+        held[i] = host_holds(&world->hosts[i], key->hash);
+        check_latest(world, key, i, &held[i]);
+        check_own_writes(world, &world->hosts[i], key);
+    }
+    check_same(world, key, held);
+    check_kept(world, key, held);
+    check_flushed(world, key, held);
+}
+
+static void check_one_link(struct world *world)
+{
+    unsigned conns = 0;
+
+    for (unsigned i = 0; i < CONNS_MAX; i++)
+        conns += world->conns[i].used;
+    check_that(world, CHECK_ONE_LINK, conns == 1, "%u connections remain",
+               conns);
+    check_that(world, CHECK_ONE_LINK,
+               world->hosts[0].node->peer.node_bit !=
+                   world->hosts[1].node->peer.node_bit,
+               "both have node bit %u", world->hosts[0].node->peer.node_bit);
+}
+
+void check_end(struct world *world)
+{
+    if (!check_that(world, CHECK_QUIET, check_is_quiet(world),
+                    "still not quiet at the end"))
+        return;
+    check_one_link(world);
+    for (unsigned i = 0; i < world->knobs.keys; i++)
+        check_key(world, &world->keys[i]);
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Clients: every operation of the engine that changes something, on keys that
+ * both hosts use. What it made is read back and remembered. */
+#include "tests/sim/sim.h"
+
+#include <string.h>
+
+
+struct request {
+    struct host *host;
+    struct key_history *key;
+    struct engine_key engine_key;
+    struct holding before;
+};
+
+static char value[VALUE_MAX];
+
+static size_t value_size(struct world *world)
+{
+    const struct knobs *knobs = &world->knobs;
+
+    if (knobs->big_values && dice_percent(&world->dice, 10))
+        return CODEC_WHOLE_VALUE_MAX + 1 +
+               dice_below(&world->dice, VALUE_MAX - CODEC_WHOLE_VALUE_MAX - 1);
+    return 1 + dice_below(&world->dice, knobs->value_max);
+}
+
+static size_t make_value(struct world *world)
+{
+    size_t size = value_size(world);
+    uint64_t word = dice_next(&world->dice);
+
+    for (size_t at = 0; at < size; at += sizeof(word)) {
+        size_t piece = size - at < sizeof(word) ? size - at : sizeof(word);
+
+        memcpy(value + at, &word, piece);
+        word = word * 6364136223846793005u + 1;
+    }
+    return size;
+}
+
+static uint32_t some_expiry(const struct request *request)
+{
+    struct world *world = request->host->world;
+
+    if (!world->knobs.expiry || dice_percent(&world->dice, 50))
+        return 0;
+    return engine_expires_at(request->host->client,
+                             1 + (int64_t)dice_below(&world->dice, 20));
+}
+
+static struct engine_write some_write(const struct request *request,
+                                      enum engine_mode mode, size_t size)
+{
+    struct world *world = request->host->world;
+
+    return (struct engine_write){
+        .key = request->engine_key,
+        .mode = mode,
+        .client_flags = (uint32_t)dice_below(&world->dice, 3),
+        .expires_at_s = some_expiry(request),
+        .cas = request->before.stamp,
+        .value_size = size};
+}
+
+static void store(struct request *request, enum engine_mode mode)
+{
+    size_t size = make_value(request->host->world);
+    struct engine_write write = some_write(request, mode, size);
+    stamp_t stamp;
+
+    (void)engine_store(request->host->client, &write, value, &stamp);
+}
+
+/* With the version that some host holds, which may be another one. */
+static void compare_and_set(struct request *request)
+{
+    struct host *host = request->host;
+    struct world *world = host->world;
+    struct host *seen = &world->hosts[dice_below(&world->dice, HOSTS)];
+    size_t size = 1 + dice_below(&world->dice, 64);
+    struct engine_write write = some_write(request, ENGINE_CAS, size);
+    enum engine_outcome outcome;
+    stamp_t stamp;
+
+    if (seen->up)
+        write.cas = host_holds(seen, request->key->hash).stamp;
+    if (write.cas == STAMP_NONE)
+        return;
+    outcome = engine_store(host->client, &write, value, &stamp);
+    /* To make room may evict the very key: then it is not found. */
+    check_that(world, CHECK_CAS,
+               (outcome != ENGINE_STORED ||
+                request->before.stamp == write.cas) &&
+                   (outcome != ENGINE_EXISTS ||
+                    request->before.stamp != write.cas),
+               "host %u: cas of %s with %llx over %llx: outcome %d",
+               host->index, request->key->name,
+               (unsigned long long)write.cas,
+               (unsigned long long)request->before.stamp, (int)outcome);
+}
+
+static void store_in_steps(struct request *request)
+{
+    struct engine_thread *client = request->host->client;
+    size_t size = make_value(request->host->world);
+    struct engine_write write = some_write(request, ENGINE_SET, size);
+    struct item *item = NULL;
+    size_t done = 0;
+    stamp_t stamp;
+
+    if (engine_reserve(client, &write, &item) != ENGINE_STORED)
+        return;
+    while (done < size) {
+        size_t room;
+        char *space = engine_item_space(client, item, done, &room);
+
+        if (room > size - done)
+            room = size - done;
+        memcpy(space, value + done, room);
+        done += room;
+    }
+    (void)engine_commit(client, &write, &item, &stamp);
+}
+
+static void count(struct request *request)
+{
+    struct world *world = request->host->world;
+    struct engine_write write =
+        some_write(request, ENGINE_SET, sizeof("100") - 1);
+    struct engine_arith arith = {
+        .key = request->engine_key,
+        .delta = dice_below(&world->dice, 100),
+        .decrement = dice_percent(&world->dice, 50)};
+    uint64_t result;
+    stamp_t stamp;
+
+    if (dice_percent(&world->dice, 50))
+        (void)engine_store(request->host->client, &write, "100", &stamp);
+    else
+        (void)engine_arith(request->host->client, &arith, &result, &stamp);
+}
+
+static void flush(struct request *request)
+{
+    struct world *world = request->host->world;
+    uint64_t delay_s = 0;
+
+    if (world->knobs.flush_later && dice_percent(&world->dice, 50))
+        delay_s = 1 + dice_below(&world->dice, 4);
+    else if (!world->knobs.flush)
+        return;
+    engine_flush(request->host->client, delay_s);
+}
+
+static void change(struct request *request)
+{
+    struct engine_thread *client = request->host->client;
+    unsigned roll = (unsigned)dice_below(&request->host->world->dice, 100);
+
+    if (roll < 30)
+        store(request, ENGINE_SET);
+    else if (roll < 38)
+        store(request, ENGINE_ADD);
+    else if (roll < 42)
+        store(request, ENGINE_REPLACE);
+    else if (roll < 46)
+        store(request, ENGINE_APPEND);
+    else if (roll < 50)
+        store(request, ENGINE_PREPEND);
+    else if (roll < 56)
+        compare_and_set(request);
+    else if (roll < 62)
+        store_in_steps(request);
+    else if (roll < 67)
+        count(request);
+    else if (roll < 75)
+        (void)engine_touch(client, &request->engine_key,
+                           some_expiry(request));
+    else if (roll < 99)
+        (void)engine_remove(client, &request->engine_key);
+    else
+        flush(request);
+}
+
+static uint64_t world_time_of(const struct host *host, uint32_t expires_at_s)
+{
+    uint64_t ahead_ns = host_now(host->world, host->index) -
+                        host->world->now_ns; /* Wraps when behind. */
+
+    return expires_at_s == 0 ? 0 : expires_at_s * NS_PER_S - ahead_ns;
+}
+
+/* What the change left there is a version of the history. */
+static void remember(const struct request *request)
+{
+    struct host *host = request->host;
+    struct holding after = host_holds(host, request->key->hash);
+
+    if (!after.live)
+        return;
+    history_content(request->key, &after,
+                    world_time_of(host, after.expires_at_s));
+    if (after.stamp == request->before.stamp)
+        return;
+    check_that(host->world, CHECK_RISING, after.stamp > request->before.stamp,
+               "host %u: %s went from %llx to %llx", host->index,
+               request->key->name,
+               (unsigned long long)request->before.stamp,
+               (unsigned long long)after.stamp);
+}
+
+void client_work(struct world *world, unsigned index)
+{
+    struct host *host = &world->hosts[index];
+    struct request request = {.host = host};
+    struct engine_view view;
+
+    if (!host->up || !host->serving ||
+        world->now_ns < host->frozen_until_ns)
+        return;
+    request.key = &world->keys[dice_below(&world->dice, world->knobs.keys)];
+    request.engine_key =
+        engine_key_of(host->engine, slice_of(request.key->name));
+    engine_thread_set_now(host->client, host_now(world, index));
+    request.before = host_holds(host, request.key->hash);
+    if (dice_percent(&world->dice, 15)) {
+        if (engine_get(host->client, &request.engine_key, &view))
+            engine_view_end(host->client, &view);
+    } else {
+        change(&request);
+        remember(&request);
+    }
+    engine_thread_settle(host->client);
+}

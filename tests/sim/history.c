@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What was acknowledged, by key: every version that a host's engine recorded,
+ * heard from between the engine and the node's journal. */
+#include "tests/sim/sim.h"
+
+#include "src/base/hash.h"
+#include "src/base/memory.h"
+#include "src/engine/state.h"
+
+#include <string.h>
+
+void history_init(struct world *world)
+{
+    for (unsigned i = 0; i < world->knobs.keys; i++) {
+        struct key_history *key = &world->keys[i];
+
+        snprintf(key->name, sizeof(key->name), "key-%03u", i);
+        key->hash = hash_key(0, slice_of(key->name));
+    }
+}
+
+void history_fini(struct world *world)
+{
+    for (unsigned i = 0; i < world->knobs.keys; i++)
+        memory_free(&world->keys[i].versions);
+}
+
+struct key_history *history_of(struct world *world, uint64_t hash)
+{
+    for (unsigned i = 0; i < world->knobs.keys; i++)
+        if (world->keys[i].hash == hash)
+            return &world->keys[i];
+    INVARIANT(!"a key that nobody wrote");
+    return NULL;
+}
+
+static void add_version(struct key_history *key, stamp_t stamp, bool removed)
+{
+    if (key->count == key->room) {
+        size_t room = key->room != 0 ? 2 * key->room : 16;
+        struct version *more =
+            memory_resize(key->versions, room, sizeof(*more));
+
+        INVARIANT(more != NULL);
+        key->versions = more;
+        key->room = room;
+    }
+    key->versions[key->count++] =
+        (struct version){.stamp = stamp, .removed = removed};
+    if (stamp > key->required)
+        key->required = stamp;
+}
+
+static void check_stamp(struct host *host, stamp_t stamp)
+{
+    struct world *world = host->world;
+
+    check_that(world, CHECK_RISING, stamp > host->last_stamp,
+               "host %u made stamp %llx after %llx", host->index,
+               (unsigned long long)stamp,
+               (unsigned long long)host->last_stamp);
+    host->last_stamp = stamp;
+    if (host->met)
+        check_that(world, CHECK_LATER_WINS, stamp > world->barrier,
+                   "host %u made stamp %llx, below %llx of before",
+                   host->index, (unsigned long long)stamp,
+                   (unsigned long long)world->barrier);
+}
+
+static stamp_t on_record(void *ctx, struct stamp_clock *clock,
+                         uint64_t now_ns, uint64_t hash,
+                         enum mutation_kind kind)
+{
+    struct host *host = ctx;
+    struct key_history *key = history_of(host->world, hash);
+    stamp_t stamp =
+        host->inner.record(host->inner.ctx, clock, now_ns, hash, kind);
+
+    check_stamp(host, stamp);
+    add_version(key, stamp, kind == MUTATION_REMOVE);
+    key->own[host->index] = stamp;
+    key->own_removed[host->index] = kind == MUTATION_REMOVE;
+    world_trace(host->world, "host %u %s %s @%llx", host->index,
+                kind == MUTATION_REMOVE ? "removes" : "sets", key->name,
+                (unsigned long long)stamp);
+    return stamp;
+}
+
+static void on_repeat(void *ctx, uint64_t hash, stamp_t stamp)
+{
+    struct host *host = ctx;
+
+    world_trace(host->world, "host %u repeats %s @%llx", host->index,
+                history_of(host->world, hash)->name,
+                (unsigned long long)stamp);
+    host->inner.repeat(host->inner.ctx, hash, stamp);
+}
+
+static void on_forget(void *ctx, uint64_t hash, stamp_t stamp)
+{
+    struct host *host = ctx;
+    struct key_history *key = history_of(host->world, hash);
+
+    if (stamp > key->let_go[host->index])
+        key->let_go[host->index] = stamp;
+    world_trace(host->world, "host %u forgets %s @%llx", host->index,
+                key->name, (unsigned long long)stamp);
+    host->inner.forget(host->inner.ctx, hash, stamp);
+}
+
+static stamp_t on_removed_at(void *ctx, uint64_t hash)
+{
+    struct host *host = ctx;
+
+    return host->inner.removed_at(host->inner.ctx, hash);
+}
+
+static void on_applied(void *ctx, uint64_t hash, stamp_t stamp)
+{
+    struct host *host = ctx;
+
+    host->inner.applied(host->inner.ctx, hash, stamp);
+}
+
+static void on_flushed(void *ctx)
+{
+    struct host *host = ctx;
+
+    world_trace(host->world, "host %u flushes", host->index);
+    host->inner.flushed(host->inner.ctx);
+}
+
+static void on_settle(void *ctx)
+{
+    struct host *host = ctx;
+
+    host->inner.settle(host->inner.ctx);
+}
+
+void history_listen(struct host *host)
+{
+    struct journal journal = {.ctx = host,
+                              .record = on_record,
+                              .repeat = on_repeat,
+                              .forget = on_forget,
+                              .removed_at = on_removed_at,
+                              .applied = on_applied,
+                              .flushed = on_flushed,
+                              .settle = on_settle};
+
+    /* The node has a thread by now, which engine_set_journal() minds. */
+    host->engine->journal = journal;
+}
+
+void history_content(struct key_history *key, const struct holding *holding,
+                     uint64_t expires_ns)
+{
+    for (size_t i = key->count; i-- > 0;) {
+        if (key->versions[i].stamp != holding->stamp)
+            continue;
+        key->versions[i].content = holding->content;
+        key->versions[i].expires_ns = expires_ns;
+    }
+}
+
+const struct version *history_find(const struct key_history *key,
+                                   stamp_t stamp)
+{
+    for (size_t i = key->count; i-- > 0;)
+        if (key->versions[i].stamp == stamp)
+            return &key->versions[i];
+    return NULL;
+}
+
+/* What only the crashed host had is lost, and nobody can be asked for it. */
+void history_crash(struct world *world, unsigned index)
+{
+    struct host *other = &world->hosts[1 - index];
+
+    for (unsigned i = 0; i < world->knobs.keys; i++) {
+        struct key_history *key = &world->keys[i];
+        stamp_t known = STAMP_NONE;
+
+        if (other->up) {
+            struct holding holding = host_holds(other, key->hash);
+            stamp_t removed =
+                other->inner.removed_at(other->inner.ctx, key->hash);
+
+            known = holding.live ? holding.stamp : STAMP_NONE;
+            if (removed > known && history_find(key, removed) != NULL)
+                known = removed;
+            if (key->own_removed[1 - index] && key->own[1 - index] > known)
+                known = key->own[1 - index];
+        }
+        if (known < key->required)
+            key->required = known;
+        key->own[index] = STAMP_NONE;
+        key->own_removed[index] = false;
+        key->let_go[index] = STAMP_NONE;
+    }
+}

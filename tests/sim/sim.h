@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A world of two hosts: whole nodes with real engines, on clocks and wires
+ * that are made up. Everything that happens follows from a seed, so a failure
+ * is a number that can be run again.
+ *
+ * sim.c runs seeds, world.c makes things happen, wire.c carries bytes,
+ * host.c drives one node as the daemon would, client.c makes changes,
+ * history.c remembers what was acknowledged, check.c holds nodes to it. */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include "replication/codec.h"
+#include "replication/node.h"
+#include "replication/core/rules.h"
+#include "src/base/invariant.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define HOSTS 2
+#define KEYS_MAX 256
+#define CONNS_MAX 16
+#define OUT_BYTES (192u * 1024)
+#define VALUE_MAX (200u * 1024)
+/* All times are multiples of two stamp ticks and the hosts are an odd number
+ * of ticks apart, so that two nodes which have never met make no equal
+ * stamps; else they could, once in 65 us. */
+#define QUANTUM_NS (2 * STAMP_TICK_NS)
+#define MS(n) ((n) * 1000000ull / QUANTUM_NS * QUANTUM_NS)
+
+/* ---- what can be checked, each counted ---- */
+
+#define CHECK_TABLE(X) \
+    X(SAME, "both hosts hold the same version of a key") \
+    X(EVERYWHERE, "what one host holds the other holds, or let go") \
+    X(LATEST, "what is held is the latest version written") \
+    X(REMOVED, "what was removed last is not there") \
+    X(KEPT, "what was written last is there, unless it was let go") \
+    X(OWN_WRITES, "no host falls behind its own acknowledged changes") \
+    X(RISING, "the stamps of a host rise, above what it holds") \
+    X(LATER_WINS, "after both have met, later stamps are higher") \
+    X(FLUSHED, "nothing older than a flush is there, and both know it") \
+    X(CAS, "a cas succeeds against its own version only") \
+    X(BOUNDED, "log and tombstones stay inside their bounds") \
+    X(QUIET, "when all is told nothing is left over") \
+    X(ONE_LINK, "one link and no other remains") \
+    X(EXPIRY, "both hosts agree on the end of a life") \
+    X(HOOKS, "the node keeps to its driver's rules")
+
+enum check {
+#define X(name, words) CHECK_##name,
+    CHECK_TABLE(X)
+#undef X
+    CHECKS
+};
+
+/* ---- randomness ---- */
+
+struct dice {
+    uint64_t state;
+};
+uint64_t dice_next(struct dice *dice);
+/* 0..n-1. */
+uint64_t dice_below(struct dice *dice, uint64_t n);
+bool dice_percent(struct dice *dice, unsigned percent);
+
+/* ---- what a seed decides at the beginning ---- */
+
+struct knobs {
+    unsigned keys;
+    size_t ring;
+    size_t tombstones;
+    unsigned bucket_bits;
+    uint64_t memory_bytes;
+    size_t value_max;
+    uint64_t latency_ns;
+    size_t rate; /* Bytes per step and direction. */
+    uint64_t offset_ns; /* Host 1 is ahead by this... */
+    bool offset_behind; /* ...or behind. */
+    bool one_dials;     /* Host 0 only listens. */
+    bool same_bit;      /* Both start with node bit 0. */
+    bool big_values, expiry, flush, flush_later;
+    unsigned resets, stalls, freezes, crashes, partitions; /* Per mille. */
+    unsigned writes; /* Percent of steps with client work. */
+    unsigned steps;
+};
+
+/* ---- wires ---- */
+
+struct segment {
+    struct segment *next;
+    uint64_t due_ns;
+    size_t size;
+    size_t taken;
+    char bytes[];
+};
+
+struct pipe {
+    struct segment *head;
+    struct segment *tail;
+    size_t size;
+    uint64_t last_due_ns;
+    bool ended; /* The writer closed; the reader will see it. */
+};
+
+struct conn {
+    bool used;
+    unsigned host[2]; /* [0] called. */
+    int link[2];      /* -1: that end is gone. */
+    struct pipe pipe[2]; /* [i]: written by end i. */
+    bool reset;
+    bool stalled[2];
+    uint64_t stalled_until_ns;
+};
+
+/* ---- hosts ---- */
+
+struct host_link {
+    int conn; /* -1: free. */
+    int end;
+    bool closing;
+    char *out;
+    size_t out_size, out_sent;
+    char *in;
+    size_t in_size, in_room;
+};
+
+struct host {
+    struct world *world;
+    unsigned index;
+    bool up;
+    uint64_t frozen_until_ns;
+    uint64_t up_at_ns; /* When down. */
+    unsigned life; /* Counts restarts. */
+    struct engine *engine;
+    struct engine_thread *client;
+    struct node *node;
+    struct journal inner;   /* The node's. */
+    bool listening;
+    bool serving;
+    bool dialing;
+    uint64_t dial_due_ns;
+    bool met; /* Has been paired in this life and all was told. */
+    stamp_t last_stamp;
+    unsigned accepts;
+    int accept[CONNS_MAX];
+    struct host_link links[NODE_LINKS_MAX];
+};
+
+/* What a host holds of a key, if anything. */
+struct holding {
+    bool live;
+    stamp_t stamp;
+    uint64_t content; /* Hash of value and client flags. */
+    uint32_t expires_at_s;
+};
+
+/* ---- what was acknowledged ---- */
+
+struct version {
+    stamp_t stamp;
+    bool removed;
+    uint64_t content; /* As in struct holding; 0: nobody has looked. */
+    uint64_t expires_ns; /* World's time; 0: never. */
+};
+
+struct key_history {
+    char name[16];
+    uint64_t hash;
+    struct version *versions;
+    size_t count, room;
+    stamp_t required;         /* Nobody may end up below this. */
+    stamp_t own[HOSTS];       /* Highest stamp made at that host's life. */
+    bool own_removed[HOSTS];
+    stamp_t let_go[HOSTS]; /* Highest stamp that host has forgotten. */
+};
+
+/* ---- the world ---- */
+
+struct world {
+    uint64_t seed;
+    struct dice dice;
+    struct knobs knobs;
+    uint64_t now_ns;
+    unsigned step;
+    bool healing;
+    bool partitioned;
+    uint64_t partition_until_ns;
+    struct host hosts[HOSTS];
+    struct conn conns[CONNS_MAX];
+    struct key_history keys[KEYS_MAX];
+    stamp_t barrier;   /* The highest stamp when all was told last. */
+    bool floors_rose;  /* Misses are in order from then on. */
+    bool lost_memory;  /* A host crashed: so are lost writes. */
+    bool crowded;      /* Something could not be kept. */
+    uint64_t checks[CHECKS];
+    bool failed;
+    char failure[256];
+    bool tracing;
+    char *trace;
+    size_t trace_size, trace_room;
+};
+
+/* world.c */
+void world_init(struct world *world, uint64_t seed, bool tracing);
+void world_run(struct world *world);
+void world_fini(struct world *world);
+__attribute__((format(printf, 2, 3))) void
+world_trace(struct world *world, const char *format, ...);
+
+/* check.c */
+/* Counts the check; when it does not hold the world fails. */
+__attribute__((format(printf, 4, 5))) bool
+check_that(struct world *world, enum check check, bool holds,
+           const char *format, ...);
+void check_step(struct world *world);
+void check_end(struct world *world);
+/* All is told and nothing is under way. */
+bool check_is_quiet(struct world *world);
+
+/* wire.c */
+int wire_open(struct world *world, unsigned caller, unsigned callee);
+void wire_write(struct world *world, int conn, int end, const char *bytes,
+                size_t size);
+/* What has arrived for that end; copies up to room. */
+size_t wire_read(struct world *world, int conn, int end, char *to,
+                 size_t room);
+bool wire_has_ended(struct world *world, int conn, int end);
+void wire_close(struct world *world, int conn, int end);
+/* Both ends see it at once, and what is under way is gone. */
+void wire_reset(struct world *world, int conn);
+/* That end is gone without a word. */
+void wire_vanish(struct world *world, int conn, int end);
+size_t wire_pending(const struct world *world, int conn, int end);
+void wire_fini(struct world *world);
+
+/* host.c */
+void host_boot(struct world *world, unsigned index);
+void host_crash(struct world *world, unsigned index, bool silently);
+void host_run(struct world *world, unsigned index);
+uint64_t host_now(const struct world *world, unsigned index);
+void host_fini(struct host *host);
+
+/* client.c */
+void client_work(struct world *world, unsigned index);
+
+/* history.c */
+void history_init(struct world *world);
+void history_fini(struct world *world);
+struct key_history *history_of(struct world *world, uint64_t hash);
+/* Wraps the journal of a host, so that each stamp is known as it is made. */
+void history_listen(struct host *host);
+/* The content of the version that was made last. */
+void history_content(struct key_history *key, const struct holding *holding,
+                     uint64_t expires_ns);
+const struct version *history_find(const struct key_history *key,
+                                   stamp_t stamp);
+void history_crash(struct world *world, unsigned index);
+
+struct holding host_holds(struct host *host, uint64_t hash);
+uint64_t content_of(const struct host *host, const struct engine_view *view);
+
+#endif

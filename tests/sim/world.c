@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Makes things happen, some of them bad, and then heals and waits. Which kinds
+ * of bad things a world knows is itself up to the seed: a world with one kind
+ * finds other faults than one with all. */
+#include "tests/sim/sim.h"
+
+#include "src/base/log.h"
+#include "src/base/memory.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define TRACE_ROOM (4 * MIB)
+#define HEAL_STEPS_MAX 12000
+#define HEAL_SETTLE_NS (3 * NS_PER_S)
+#define START_NS (1700000000ull * NS_PER_S / QUANTUM_NS * QUANTUM_NS)
+
+/* ---- dice: splitmix64 ---- */
+
+uint64_t dice_next(struct dice *dice)
+{
+    uint64_t z = dice->state += 0x9E3779B97F4A7C15u;
+
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+uint64_t dice_below(struct dice *dice, uint64_t n)
+{
+    return dice_next(dice) % n;
+}
+
+bool dice_percent(struct dice *dice, unsigned percent)
+{
+    return dice_below(dice, 100) < percent;
+}
+
+static bool per_mille(struct dice *dice, unsigned n)
+{
+    return dice_below(dice, 1000) < n;
+}
+
+static uint64_t pick(struct dice *dice, const uint64_t *from, size_t count)
+{
+    return from[dice_below(dice, count)];
+}
+#define PICK(dice, ...) \
+    pick(dice, (const uint64_t[]){__VA_ARGS__}, \
+         sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+/* ---- trace ---- */
+
+void world_trace(struct world *world, const char *format, ...)
+{
+    size_t room = world->trace_room - world->trace_size;
+    va_list args;
+    int size;
+
+    if (!world->tracing || room < 512)
+        return;
+    size = snprintf(world->trace + world->trace_size, room, "%5u %9llu.%03llu ",
+                    world->step,
+                    (unsigned long long)((world->now_ns - START_NS) / NS_PER_MS),
+                    (unsigned long long)((world->now_ns - START_NS) /
+                                         NS_PER_US % 1000));
+    world->trace_size += (size_t)size;
+    room -= (size_t)size;
+    va_start(args, format);
+    size = vsnprintf(world->trace + world->trace_size, room - 1, format, args);
+    va_end(args);
+    world->trace_size += (size_t)size < room - 1 ? (size_t)size : room - 2;
+    world->trace[world->trace_size++] = '\n';
+}
+
+static void trace_log(void *ctx, enum log_level level, const char *line)
+{
+    (void)level;
+    world_trace(ctx, "log: %s", line);
+}
+
+/* ---- the beginning ---- */
+
+static void choose_bounds(struct dice *dice, struct knobs *knobs)
+{
+    knobs->keys = (unsigned)PICK(dice, 4, 12, 24, 24, 200);
+    knobs->ring = PICK(dice, 4, 8, 16, 64, 1024);
+    knobs->tombstones = PICK(dice, 2, 4, 16, 1024);
+    knobs->bucket_bits = (unsigned)PICK(dice, 1, 3, 5, 10, 16);
+    knobs->memory_bytes = PICK(dice, 1 * MIB, 2 * MIB, 16 * MIB, 16 * MIB);
+    knobs->value_max = PICK(dice, 16, 100, 4000, 20000);
+    knobs->big_values = dice_percent(dice, 30);
+    knobs->expiry = dice_percent(dice, 40);
+    knobs->flush = dice_percent(dice, 30);
+    knobs->flush_later = dice_percent(dice, 20);
+}
+
+static void choose_net(struct dice *dice, struct knobs *knobs)
+{
+    static const uint64_t tick = STAMP_TICK_NS;
+    uint64_t offset_ns = PICK(dice, 0, 0, MS(30), MS(700), MS(2600), MS(90000),
+                              MS(3600000));
+
+    knobs->offset_ns = offset_ns + tick;
+    knobs->offset_behind = dice_percent(dice, 50);
+    knobs->latency_ns = PICK(dice, 0, MS(1), MS(5), MS(40));
+    knobs->rate = PICK(dice, 2000, 20000, 100000, 400000);
+    knobs->one_dials = dice_percent(dice, 20);
+    knobs->same_bit = dice_percent(dice, 50);
+}
+
+static void choose_faults(struct dice *dice, struct knobs *knobs)
+{
+    knobs->resets = dice_percent(dice, 50) ? 10 : 0;
+    knobs->stalls = dice_percent(dice, 30) ? 5 : 0;
+    knobs->freezes = dice_percent(dice, 30) ? 3 : 0;
+    knobs->crashes = dice_percent(dice, 30) ? 4 : 0;
+    knobs->partitions = dice_percent(dice, 40) ? 4 : 0;
+    knobs->writes = (unsigned)PICK(dice, 10, 50, 90);
+    knobs->steps = (unsigned)PICK(dice, 200, 500, 900);
+}
+
+void world_init(struct world *world, uint64_t seed, bool tracing)
+{
+    *world = (struct world){
+        .seed = seed, .dice = {seed}, .now_ns = START_NS, .tracing = tracing};
+    if (tracing) {
+        world->trace = memory_new(1, TRACE_ROOM);
+        INVARIANT(world->trace != NULL);
+        world->trace_room = TRACE_ROOM;
+    }
+    log_set_sink(trace_log, world);
+    choose_bounds(&world->dice, &world->knobs);
+    choose_net(&world->dice, &world->knobs);
+    choose_faults(&world->dice, &world->knobs);
+    history_init(world);
+}
+
+void world_fini(struct world *world)
+{
+    for (unsigned i = 0; i < HOSTS; i++)
+        host_fini(&world->hosts[i]);
+    wire_fini(world);
+    history_fini(world);
+    memory_free(&world->trace);
+    log_set_sink(NULL, NULL);
+}
+
+/* ---- faults ---- */
+
+static struct conn *some_conn(struct world *world)
+{
+    struct conn *conn =
+        &world->conns[dice_below(&world->dice, CONNS_MAX)];
+
+    for (unsigned i = 0; i < CONNS_MAX && !conn->used; i++)
+        conn = &world->conns[i];
+    return conn->used ? conn : NULL;
+}
+
+static void break_conn(struct world *world)
+{
+    struct conn *conn = some_conn(world);
+
+    if (conn == NULL)
+        return;
+    world_trace(world, "a connection is reset");
+    wire_reset(world, (int)(conn - world->conns));
+}
+
+static void stall_conn(struct world *world)
+{
+    struct conn *conn = some_conn(world);
+    unsigned way = (unsigned)dice_below(&world->dice, 2);
+
+    if (conn == NULL)
+        return;
+    world_trace(world, "host %u is not heard any more", conn->host[way]);
+    conn->stalled[0] = conn->stalled[1] = false;
+    conn->stalled[way] = true;
+    conn->stalled_until_ns =
+        world->now_ns + dice_below(&world->dice, 30) * MS(100);
+}
+
+static void freeze_host(struct world *world)
+{
+    struct host *host = &world->hosts[dice_below(&world->dice, HOSTS)];
+
+    host->frozen_until_ns =
+        world->now_ns + dice_below(&world->dice, 30) * MS(100);
+    world_trace(world, "host %u freezes", host->index);
+}
+
+static void part_hosts(struct world *world)
+{
+    if (world->partitioned)
+        return;
+    world->partitioned = true;
+    world->partition_until_ns =
+        world->now_ns + dice_below(&world->dice, 40) * MS(100);
+    world_trace(world, "the hosts are cut off from each other");
+}
+
+static void crash_some(struct world *world)
+{
+    unsigned index = (unsigned)dice_below(&world->dice, HOSTS);
+
+    if (world->hosts[index].up)
+        host_crash(world, index, dice_percent(&world->dice, 40));
+}
+
+static void do_harm(struct world *world)
+{
+    const struct knobs *knobs = &world->knobs;
+
+    if (per_mille(&world->dice, knobs->resets))
+        break_conn(world);
+    if (per_mille(&world->dice, knobs->stalls))
+        stall_conn(world);
+    if (per_mille(&world->dice, knobs->freezes))
+        freeze_host(world);
+    if (per_mille(&world->dice, knobs->partitions))
+        part_hosts(world);
+    if (per_mille(&world->dice, knobs->crashes))
+        crash_some(world);
+}
+
+static void end_of_partition(struct world *world)
+{
+    if (!world->partitioned || world->now_ns < world->partition_until_ns)
+        return;
+    world->partitioned = false;
+    world_trace(world, "the hosts see each other again");
+}
+
+static void heal(struct world *world)
+{
+    world->healing = true;
+    world->partition_until_ns = world->now_ns;
+    for (unsigned i = 0; i < CONNS_MAX; i++)
+        world->conns[i].stalled_until_ns = world->now_ns;
+    for (unsigned i = 0; i < HOSTS; i++)
+        world->hosts[i].frozen_until_ns = world->now_ns;
+    world_trace(world, "all faults end");
+}
+
+/* ---- steps ---- */
+
+static void pass_time(struct world *world)
+{
+    unsigned roll = (unsigned)dice_below(&world->dice, 100);
+    uint64_t quanta = 1 + dice_below(&world->dice, 4);
+
+    if (roll < 40)
+        quanta = 1 + dice_below(&world->dice, 80);
+    if (roll < 3)
+        quanta = 1 + dice_below(&world->dice, 4000);
+    world->now_ns += quanta * QUANTUM_NS;
+}
+
+static void boot_what_is_down(struct world *world)
+{
+    for (unsigned i = 0; i < HOSTS; i++)
+        if (!world->hosts[i].up && world->now_ns >= world->hosts[i].up_at_ns)
+            host_boot(world, i);
+}
+
+static void work(struct world *world)
+{
+    for (unsigned i = 0; i < HOSTS; i++)
+        while (dice_percent(&world->dice, world->knobs.writes))
+            client_work(world, i);
+}
+
+static void run_step(struct world *world)
+{
+    unsigned first = (unsigned)dice_below(&world->dice, HOSTS);
+
+    world->step++;
+    pass_time(world);
+    end_of_partition(world);
+    boot_what_is_down(world);
+    if (!world->healing) {
+        do_harm(world);
+        work(world);
+    }
+    host_run(world, first);
+    host_run(world, 1 - first);
+    check_step(world);
+}
+
+void world_run(struct world *world)
+{
+    uint64_t healed_ns;
+
+    while (world->step < world->knobs.steps && !world->failed)
+        run_step(world);
+    heal(world);
+    healed_ns = world->now_ns;
+    for (unsigned i = 0; i < HEAL_STEPS_MAX && !world->failed; i++) {
+        run_step(world);
+        if (world->now_ns > healed_ns + HEAL_SETTLE_NS &&
+            check_is_quiet(world))
+            break;
+    }
+    if (!world->failed)
+        check_end(world);
+}
