@@ -257,7 +257,7 @@ char *engine_item_space(struct engine_thread *thread, struct item *item,
                         size_t offset, size_t *room)
 {
     struct slice space = value_at(thread->engine, item, offset);
-    size_t into = (size_t)(space.data - (const char *)item);
+    ptrdiff_t into = space.data - (const char *)item;
 
     /* Through the item that may be written, not the slice that may not. */
     *room = space.size;
