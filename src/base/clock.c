@@ -9,6 +9,8 @@
 
 #include <time.h>
 
+#define INIT_READINGS 8
+
 static uint64_t read_ns(clockid_t id)
 {
     struct timespec now;
@@ -18,11 +20,24 @@ static uint64_t read_ns(clockid_t id)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+/* The wall clock is read between two readings of the counter, several times,
+ * and the closest counts: who is interrupted in between would be wrong by
+ * milliseconds for as long as the process lives. */
 void clock_init_real(struct clock *clock)
 {
-    uint64_t wall_ns = read_ns(CLOCK_REALTIME);
+    uint64_t best_ns = UINT64_MAX;
 
-    *clock = (struct clock){.base_ns = wall_ns - read_ns(CLOCK_BOOTTIME)};
+    *clock = (struct clock){.base_ns = 0};
+    for (int i = 0; i < INIT_READINGS; i++) {
+        uint64_t before_ns = read_ns(CLOCK_BOOTTIME);
+        uint64_t wall_ns = read_ns(CLOCK_REALTIME);
+        uint64_t took_ns = read_ns(CLOCK_BOOTTIME) - before_ns;
+
+        if (took_ns >= best_ns)
+            continue;
+        best_ns = took_ns;
+        clock->base_ns = wall_ns - before_ns - took_ns / 2;
+    }
 }
 
 void clock_init_fake(struct clock *clock, uint64_t now_ns)

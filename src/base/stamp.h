@@ -2,14 +2,17 @@
 /* Version stamps: a hybrid logical clock in 64 bits (Kulkarni et al., "Logical
  * Physical Clocks", 2014), and at the same time the cas unique of an item.
  *
- *    63                               16 15                   1    0
- *   +-----------------------------------+----------------------+------+
- *   | clock in ticks of 65,536 ns       | counter              | node |
- *   +-----------------------------------+----------------------+------+
+ *    63                                                      1    0
+ *   +--------------------------------------------------------+------+
+ *   | clock in ticks of 2 ns, since 1970                     | node |
+ *   +--------------------------------------------------------+------+
  *
- * Two nodes of a pair have different node bits, so no two stamps are equal.
- * The counter overflows into the ticks, which is harmless: stamps only have to
- * rise, and to be above every stamp seen. */
+ * The two nodes of a pair have different node bits, so no two stamps are equal.
+ * There is no counter apart: stamps that come faster than the clock take the
+ * next ticks, which is harmless, as they only have to rise, and to be above
+ * every stamp seen. Ticks must be shorter than a round trip to a client, or of
+ * two writes at the two nodes, the second begun after the first was answered,
+ * the second could get the lower stamp and lose. */
 #ifndef BASE_STAMP_H
 #define BASE_STAMP_H
 
@@ -20,7 +23,7 @@ typedef uint64_t stamp_t;
 
 #define STAMP_NONE ((stamp_t)0)
 #define STAMP_MAX UINT64_MAX
-#define STAMP_TICK_NS 65536ull
+#define STAMP_TICK_NS 2ull
 
 /* No stamp from elsewhere moves the clock beyond this (the year 2545), so that
  * a lying peer cannot make it wrap around. */
