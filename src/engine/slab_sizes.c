@@ -50,13 +50,15 @@ static unsigned make_like_memcached(const struct slab_sizes_input *in,
 static uint64_t next_fine(const struct slab_sizes_input *in, uint64_t size)
 {
     uint64_t grown = (uint64_t)((double)size * FINE_GROWTH);
-    uint64_t per_page;
+    uint64_t per_page = (in->page_bytes + grown - 1) / grown;
 
     if (grown < size + in->granule_bytes)
         return size + in->granule_bytes;
-    per_page = in->page_bytes / grown;
+    if (per_page >= in->page_bytes / size)
+        per_page = in->page_bytes / size - 1;
     grown = in->page_bytes / per_page;
-    return grown - grown % in->granule_bytes;
+    grown -= grown % in->granule_bytes;
+    return grown > size ? grown : size + in->granule_bytes;
 }
 
 static unsigned make_fine(const struct slab_sizes_input *in,
@@ -71,7 +73,8 @@ static unsigned make_fine(const struct slab_sizes_input *in,
     while (size < in->chunk_bytes_max && count + 1 < CLASSES_LAST) {
         count++;
         sizes[count] = (uint32_t)size;
-        size = next_fine(in, size);
+        size = size > in->page_bytes / 2 ? in->chunk_bytes_max
+                                         : next_fine(in, size);
     }
     count++;
     sizes[count] = (uint32_t)in->chunk_bytes_max;

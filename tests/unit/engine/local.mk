@@ -1,1 +1,27 @@
 # SPDX-License-Identifier: BSD-3-Clause
+check_LIBRARIES += libenginefixture.a
+libenginefixture_a_SOURCES = \
+	tests/unit/engine/fixture.c \
+	tests/unit/engine/fixture.h
+ENGINE_TEST_LIBS = libenginefixture.a $(LINK_ENGINE) $(CHECK_LIBS)
+
+check_PROGRAMS += \
+	tests/unit/engine/test_alloc \
+	tests/unit/engine/test_lru \
+	tests/unit/engine/test_property \
+	tests/unit/engine/test_region \
+	tests/unit/engine/test_slab \
+	tests/unit/engine/test_slab_sizes \
+	tests/unit/engine/test_store \
+	tests/unit/engine/test_table \
+	tests/unit/engine/test_threads
+
+tests_unit_engine_test_alloc_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_lru_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_property_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_region_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_slab_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_slab_sizes_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_store_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_table_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_threads_LDADD = $(ENGINE_TEST_LIBS)
