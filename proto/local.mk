@@ -18,4 +18,5 @@ proto/replication.pb-c.c: proto/replication.proto
 		$(srcdir)/proto/replication.proto
 proto/replication.pb-c.h: proto/replication.pb-c.c
 
+EXTRA_DIST += proto/replication.proto
 CLEANFILES += proto/replication.pb-c.c proto/replication.pb-c.h
