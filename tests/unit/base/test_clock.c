@@ -45,6 +45,20 @@ START_TEST(real_runs_and_never_back)
 }
 END_TEST
 
+START_TEST(two_processes_would_agree)
+{
+    struct clock first;
+    struct clock second;
+    uint64_t apart_ns;
+
+    clock_init_real(&first);
+    clock_init_real(&second);
+    apart_ns = first.base_ns > second.base_ns ? first.base_ns - second.base_ns
+                                              : second.base_ns - first.base_ns;
+    ck_assert_uint_lt(apart_ns, NS_PER_MS);
+}
+END_TEST
+
 START_TEST(fake_stands_until_set)
 {
     struct clock clock;
@@ -72,6 +86,7 @@ static void add_tests(TCase *tests)
 {
     tcase_add_test(tests, real_starts_at_the_wall_clock);
     tcase_add_test(tests, real_runs_and_never_back);
+    tcase_add_test(tests, two_processes_would_agree);
     tcase_add_test(tests, fake_stands_until_set);
     tcase_add_test(tests, real_cannot_be_set);
 }

@@ -33,7 +33,7 @@ START_TEST(rises_while_the_time_stands_or_goes_back)
     stamp_t last = STAMP_NONE;
     unsigned i;
 
-    /* More than one tick's counter holds, so that it runs over. */
+    /* Faster than the clock: the stamps run ahead of it. */
     stamp_clock_init(&clock, 0);
     for (i = 0; i < 100000; i++) {
         stamp_t stamp = stamp_next(&clock, now_ns - i);
