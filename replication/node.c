@@ -9,7 +9,7 @@
 #include "src/base/memory.h"
 
 #define RECEIVE_BYTES_MAX (512u * 1024) /* Taken in one call. */
-#define ROUND_GUESS_NS NS_PER_S /* A round trip nobody measured. */
+#define ROUND_GUESS_NS (2 * NS_PER_S) /* A round trip nobody measured. */
 
 _Static_assert((int)JOURNAL_CONTINUE == (int)RESYNC_CONTINUE &&
                    (int)JOURNAL_DELTA == (int)RESYNC_DELTA &&
@@ -179,7 +179,9 @@ static void first_offset(struct node *node, unsigned link)
     uint64_t round_ns = ROUND_GUESS_NS;
     uint64_t middle_ns = node->now_ns;
 
-    node_offset_reset(&node->offset);
+    if (node->offset.node != node->theirs.node)
+        node_offset_reset(&node->offset);
+    node->offset.node = node->theirs.node;
     if (node->peer.links[link].dialed) {
         round_ns = node->now_ns - ours->hello_ns;
         middle_ns = ours->hello_ns + round_ns / 2;

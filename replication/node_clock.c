@@ -29,15 +29,18 @@ void node_offset_add(struct node_offset *offset, int64_t offset_ns,
         if (offset->sample[i].round_ns < offset->sample[best].round_ns)
             best = i;
     offset->best_ns = offset->sample[best].offset_ns;
+    offset->round_ns = offset->sample[best].round_ns;
 }
 
-/* Whole seconds that the peer is ahead. */
+/* Whole seconds that the peer is ahead. It may be off by half the round trip,
+ * which must not make a second of nothing. */
 static int64_t seconds_ahead(const struct node *node)
 {
     int64_t second = (int64_t)NS_PER_S;
     int64_t half = node->offset.best_ns < 0 ? -second / 2 : second / 2;
+    int64_t doubt = (int64_t)(node->offset.round_ns / 2);
 
-    if (llabs(node->offset.best_ns) < second)
+    if (llabs(node->offset.best_ns) < second + doubt)
         return 0;
     return (node->offset.best_ns + half) / second;
 }

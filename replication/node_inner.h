@@ -37,6 +37,7 @@ struct node_big {
     size_t size;
     size_t offset;
     uint64_t number; /* Of the live entry; 0 in a scan. */
+    stamp_t entry;   /* The stamp of that entry. */
     bool stale;      /* The peer has said something newer of that key. */
 };
 
@@ -115,6 +116,8 @@ struct node_offset {
     unsigned count;
     unsigned at;
     int64_t best_ns;
+    uint64_t round_ns; /* Of the best sample. */
+    uint64_t node;     /* Whose clock it is. */
 };
 
 struct node {

@@ -230,6 +230,32 @@ enum node_added node_add_view(struct node *node, struct codec_batch *batch,
     return NODE_ADDED;
 }
 
+/* ---- what need not be sent again ---- */
+
+/* Was the key's present version sent with an earlier entry? An entry at that
+ * very version ends the note, as one after it means a longer life. */
+static bool sent_already(struct node *node,
+                         const struct journal_reference *entry,
+                         stamp_t stamp)
+{
+    struct node_sent *note =
+        &node->send.sent[entry->hash & (NODE_SENT_CACHE - 1)];
+
+    if (note->hash != entry->hash || note->stamp != stamp)
+        return false;
+    if (entry->stamp == stamp)
+        *note = (struct node_sent){0, STAMP_NONE};
+    return true;
+}
+
+static void note_sent(struct node *node, uint64_t hash, stamp_t entry,
+                      stamp_t stamp)
+{
+    if (stamp > entry)
+        node->send.sent[hash & (NODE_SENT_CACHE - 1)] =
+            (struct node_sent){hash, stamp};
+}
+
 /* ---- a value in parts ---- */
 
 static bool still_current(struct node *node, const struct node_big *big)
@@ -263,6 +289,7 @@ static void end_parts(struct node *node, bool sent)
         return;
     }
     INVARIANT(node->send.next == big->number);
+    note_sent(node, big->head.hash, big->entry, big->head.stamp);
     node->send.next++;
     node->send.through = big->number;
 }
@@ -325,30 +352,6 @@ void node_send_touched(struct node *node, uint64_t from, uint64_t to)
 
 /* ---- the live stream ---- */
 
-/* Was the key's present version sent with an earlier entry? An entry at that
- * very version ends the note, as one after it means a longer life. */
-static bool sent_already(struct node *node,
-                         const struct journal_reference *entry,
-                         stamp_t stamp)
-{
-    struct node_sent *note =
-        &node->send.sent[entry->hash & (NODE_SENT_CACHE - 1)];
-
-    if (note->hash != entry->hash || note->stamp != stamp)
-        return false;
-    if (entry->stamp == stamp)
-        *note = (struct node_sent){0, STAMP_NONE};
-    return true;
-}
-
-static void note_sent(struct node *node,
-                      const struct journal_reference *entry, stamp_t stamp)
-{
-    if (stamp > entry->stamp)
-        node->send.sent[entry->hash & (NODE_SENT_CACHE - 1)] =
-            (struct node_sent){entry->hash, stamp};
-}
-
 static enum node_added add_present(struct node *node,
                                    struct codec_batch *batch,
                                    const struct journal_reference *entry,
@@ -364,7 +367,9 @@ static enum node_added add_present(struct node *node,
         return NODE_ABSENT;
     added = node_add_view(node, batch, entry->hash, view, number);
     if (added == NODE_ADDED)
-        note_sent(node, entry, view->stamp);
+        note_sent(node, entry->hash, entry->stamp, view->stamp);
+    if (added == NODE_IN_PARTS)
+        node->send.big.entry = entry->stamp;
     return added;
 }
 

@@ -301,6 +301,7 @@ static enum peer_state pair_up(struct peer *p, const struct peer_event *ev,
     if (!link->dialed)
         act_on(out, PEER_ACT_HELLO, ev->link); /* With the old bit. */
     link->state = PEER_LINK_PAIRED;
+    link->sent_ns = 0; /* The first heartbeat goes at once: clocks differ. */
     p->link = ev->link;
     p->node = ev->hello->node;
     p->hello_ns = ev->hello->now_ns;

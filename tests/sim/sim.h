@@ -23,10 +23,11 @@
 #define CONNS_MAX 16
 #define OUT_BYTES (192u * 1024)
 #define VALUE_MAX (200u * 1024)
-/* All times are multiples of two stamp ticks and the hosts are an odd number
- * of ticks apart, so that two nodes which have never met make no equal
- * stamps; else they could, once in 65 us. */
-#define QUANTUM_NS (2 * STAMP_TICK_NS)
+/* All times are multiples of a quantum and the hosts' clocks are half a quantum
+ * apart, besides what the seed wants: two nodes that have never met may share
+ * a node bit, and would else make equal stamps here, as all happens on a grid
+ * of time. */
+#define QUANTUM_NS 131072ull
 #define MS(n) ((n) * 1000000ull / QUANTUM_NS * QUANTUM_NS)
 
 /* ---- what can be checked, each counted ---- */

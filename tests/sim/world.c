@@ -97,14 +97,15 @@ static void choose_bounds(struct dice *dice, struct knobs *knobs)
 
 static void choose_net(struct dice *dice, struct knobs *knobs)
 {
-    static const uint64_t tick = STAMP_TICK_NS;
     uint64_t offset_ns = PICK(dice, 0, 0, MS(30), MS(700), MS(2600), MS(90000),
                               MS(3600000));
 
-    knobs->offset_ns = offset_ns + tick;
+    knobs->offset_ns = offset_ns + QUANTUM_NS / 2;
     knobs->offset_behind = dice_percent(dice, 50);
     knobs->latency_ns = PICK(dice, 0, MS(1), MS(5), MS(40));
     knobs->rate = PICK(dice, 2000, 20000, 100000, 400000);
+    if (knobs->big_values && knobs->rate < 20000)
+        knobs->rate = 20000;
     knobs->one_dials = dice_percent(dice, 20);
     knobs->same_bit = dice_percent(dice, 50);
 }
