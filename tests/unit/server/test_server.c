@@ -578,14 +578,17 @@ START_TEST(large_replies_come_whole_and_in_order)
 }
 END_TEST
 
+/* More than the buffers of both sockets hold, so that the end comes while
+ * replies wait. */
 START_TEST(replies_before_quit_are_sent)
 {
+    enum { SIZE = 8 * 1000 * 1000 };
     int fd = dial();
 
-    store(fd, "k", 1 << 20);
+    store(fd, "k", SIZE);
     say(fd, "get k\r\nget k\r\nquit\r\nversion\r\n");
-    hear_value(fd, "k", 1 << 20);
-    hear_value(fd, "k", 1 << 20);
+    hear_value(fd, "k", SIZE);
+    hear_value(fd, "k", SIZE);
     hear_end(fd);
     close(fd);
 }
