@@ -372,11 +372,7 @@ static enum stop gather_request(struct gathering *g, size_t scanned)
     text_parse(line, request);
     g->batch->requests++;
     g->at += taken;
-    if (!add_request(g, request)) {
-        g->at -= taken;
-        return STOP_INPUT;
-    }
-    return STOP_FULL;
+    return add_request(g, request) ? STOP_FULL : STOP_INPUT;
 }
 
 static enum stop gather(struct gathering *g, size_t requests_max)

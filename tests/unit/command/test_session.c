@@ -26,6 +26,8 @@
 #define K50 "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
 #define KEY_250 K50 K50 K50 K50 K50
 
+#define UNFINISHED_ROWS 3
+
 /* Each on an empty cache. */
 static const struct {
     struct slice request;
@@ -145,6 +147,8 @@ static const struct {
     {S("version\r\nfoo HTTP/1.1\r\n"), S(VERSION), true},
     {S("get foo HTTP/1.1\r\n"), S(END), false},
     {S("get\ta\r\n"), S("ERROR\r\n"), false},
+    /* From here on values are not sent to their ends. */
+    {S("set a -1 0 100\r\nxx"), S(BAD_LINE), false},
     {S("set a 0 0 2000000\r\nxx"),
      S("SERVER_ERROR object too large for "
        "cache\r\n"),
@@ -213,7 +217,7 @@ static struct slice one_script(struct slice *reply)
 
     reply->size = 0;
     reply->data = reply_text;
-    for (i = 0; i < COUNT_OF(rows) - 2; i++) {
+    for (i = 0; i < COUNT_OF(rows) - UNFINISHED_ROWS; i++) {
         struct slice line = SLICE_LITERAL("flush_all noreply\r\n");
 
         if (rows[i].closes)

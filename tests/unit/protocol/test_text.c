@@ -128,6 +128,9 @@ static const struct {
     {S("set a 0 x 1"), SKIP(SET, "a", 1)},
     {S("set a 0 9223372036854775808 1"), SKIP(SET, "a", 1)},
     {S("set " KEY_250 "k 0 0 7"), SKIP(SET, KEY_250 "k", 7)},
+    /* Where a word is missing, "noreply" may have been meant as another. */
+    {S("set a 0 noreply"),
+     {.verb = REQUEST_SET, .key = S("a"), .error = REQUEST_BAD_LINE}},
     {S("cas a 0 0 1"), SKIP(CAS, "a", 1)},
     {S("cas a 0 0 1 abc"), SKIP(CAS, "a", 1)},
     {S("cas a 0 0 1 18446744073709551615"),
