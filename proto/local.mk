@@ -5,7 +5,7 @@
 # A folder that includes the header says so, lest it compile before it exists:
 #   $(libreplication_a_OBJECTS): proto/replication.pb-c.h
 
-EXTRA_LIBRARIES += libreplwire.a
+noinst_LIBRARIES += libreplwire.a
 nodist_libreplwire_a_SOURCES = \
 	proto/replication.pb-c.c \
 	proto/replication.pb-c.h
