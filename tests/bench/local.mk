@@ -1,1 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# Figures, not verdicts: built by hand, or all of them by `make benches`.
+EXTRA_PROGRAMS += tests/bench/engine_bench
+tests_bench_engine_bench_LDADD = $(LINK_ENGINE)
+
+CLEANFILES += $(EXTRA_PROGRAMS)
+benches: $(EXTRA_PROGRAMS)
+.PHONY: benches
