@@ -28,7 +28,8 @@ static bool needs_balance(const struct slab_class *class)
            warm * 100 > all * LRU_WARM_PERCENT;
 }
 
-/* Every class gets its turn, however busy one of them is. */
+/* Every class gets its turn, however busy one of them is: the next round goes
+ * on behind the one that used this round up. */
 static unsigned balance(struct engine *engine)
 {
     struct upkeep *upkeep = &engine->upkeep;
@@ -40,11 +41,11 @@ static unsigned balance(struct engine *engine)
         struct slab_class *class = slab_class_at(&engine->slabs, index);
 
         upkeep->next_class = index;
-        if (!needs_balance(class))
-            continue;
-        lock_take(&class->lock);
-        moves += lru_balance(&engine->slabs, index, LRU_MOVES_CLASS);
-        lock_release(&class->lock);
+        while (moves < LRU_MOVES && needs_balance(class)) {
+            lock_take(&class->lock);
+            moves += lru_balance(&engine->slabs, index, LRU_MOVES_CLASS);
+            lock_release(&class->lock);
+        }
     }
     return moves;
 }

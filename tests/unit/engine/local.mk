@@ -7,21 +7,41 @@ ENGINE_TEST_LIBS = libenginefixture.a $(LINK_ENGINE) $(CHECK_LIBS)
 
 check_PROGRAMS += \
 	tests/unit/engine/test_alloc \
+	tests/unit/engine/test_apply \
+	tests/unit/engine/test_engine \
+	tests/unit/engine/test_engine_stats \
+	tests/unit/engine/test_flush \
+	tests/unit/engine/test_janitor \
 	tests/unit/engine/test_lru \
 	tests/unit/engine/test_property \
+	tests/unit/engine/test_read \
 	tests/unit/engine/test_region \
+	tests/unit/engine/test_scan \
 	tests/unit/engine/test_slab \
 	tests/unit/engine/test_slab_sizes \
 	tests/unit/engine/test_store \
 	tests/unit/engine/test_table \
-	tests/unit/engine/test_threads
+	tests/unit/engine/test_takeover \
+	tests/unit/engine/test_threads \
+	tests/unit/engine/test_upkeep \
+	tests/unit/engine/test_write
 
 tests_unit_engine_test_alloc_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_apply_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_engine_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_engine_stats_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_flush_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_janitor_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_lru_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_property_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_read_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_region_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_scan_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_slab_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_slab_sizes_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_store_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_table_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_takeover_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_threads_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_upkeep_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_write_LDADD = $(ENGINE_TEST_LIBS)

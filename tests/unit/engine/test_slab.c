@@ -40,8 +40,7 @@ START_TEST(the_class_for_a_size_is_the_smallest_that_fits)
 
         ck_assert_uint_ge(shop.slabs.classes[class].chunk_bytes, bytes);
         if (class > 1)
-            ck_assert_uint_lt(shop.slabs.classes[class - 1].chunk_bytes,
-                              bytes);
+            ck_assert_uint_lt(shop.slabs.classes[class - 1].chunk_bytes, bytes);
     }
     ck_assert_uint_eq(slab_class_for(&shop.slabs, PAGE / 2 + 1), 0);
     close_shop(&shop);

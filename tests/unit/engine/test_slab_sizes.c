@@ -8,19 +8,18 @@
 
 static struct slab_sizes_input usual(void)
 {
-    return (struct slab_sizes_input){.page_bytes = MIB,
-                                     .chunk_bytes_max = 512 * KIB,
-                                     .granule_bytes = 8};
+    return (struct slab_sizes_input){
+        .page_bytes = MIB, .chunk_bytes_max = 512 * KIB, .granule_bytes = 8};
 }
 
 /* What memcached 1.6 prints for -f 1.25 -n 48. */
 START_TEST(a_factor_gives_memcacheds_classes)
 {
     static const uint32_t wanted[] = {
-        96,     120,    152,    192,    240,    304,    384,    480,
-        600,    752,    944,    1184,   1480,   1856,   2320,   2904,
-        3632,   4544,   5680,   7104,   8880,   11104,  13880,  17352,
-        21696,  27120,  33904,  42384,  52984,  66232,  82792,  103496,
+        96,     120,    152,    192,    240,    304,    384,   480,
+        600,    752,    944,    1184,   1480,   1856,   2320,  2904,
+        3632,   4544,   5680,   7104,   8880,   11104,  13880, 17352,
+        21696,  27120,  33904,  42384,  52984,  66232,  82792, 103496,
         129376, 161720, 202152, 252696, 315872, 394840, 524288};
     struct slab_sizes_input input = usual();
     uint32_t sizes[ENGINE_CLASSES_MAX];
@@ -35,8 +34,8 @@ END_TEST
 
 START_TEST(factor_two_doubles)
 {
-    static const uint32_t wanted[] = {96,    192,   384,   768,   1536,
-                                      3072,  6144,  12288, 24576, 49152,
+    static const uint32_t wanted[] = {96,    192,    384,   768,   1536,
+                                      3072,  6144,   12288, 24576, 49152,
                                       98304, 196608, 524288};
     struct slab_sizes_input input = usual();
     uint32_t sizes[ENGINE_CLASSES_MAX];

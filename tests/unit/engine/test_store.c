@@ -33,9 +33,8 @@ START_TEST(a_set_stores_value_flags_and_expiry)
     struct engine_key key = key_of(&fx, "k");
     struct engine_view view;
 
-    ck_assert_int_eq(
-        store(&fx, ENGINE_SET, "k", "value", 7, NOW_S + 10, 0),
-        ENGINE_STORED);
+    ck_assert_int_eq(store(&fx, ENGINE_SET, "k", "value", 7, NOW_S + 10, 0),
+                     ENGINE_STORED);
     ck_assert(engine_get(fx.thread, &key, &view));
     ck_assert_uint_eq(view.value_size, 5);
     ck_assert_uint_eq(view.client_flags, 7);
@@ -70,19 +69,19 @@ END_TEST
 /* Every pair of sizes: in place, to another class, to several chunks. */
 START_TEST(one_value_takes_the_place_of_another)
 {
-    static const size_t sizes[] = {0,    1,     10,    11,   100,
+    static const size_t sizes[] = {0,    1,     10,    11,    100,
                                    3000, 20000, 32000, 33000, 150000};
     size_t from = sizes[_i % 10];
     size_t to = sizes[_i / 10];
     stamp_t before;
 
-    ck_assert_int_eq(store(&fx, ENGINE_SET, "k", text_of(from),
-                           (uint32_t)_i % 2, 0, 0),
-                     ENGINE_STORED);
+    ck_assert_int_eq(
+        store(&fx, ENGINE_SET, "k", text_of(from), (uint32_t)_i % 2, 0, 0),
+        ENGINE_STORED);
     before = stamp_of(&fx, "k");
-    ck_assert_int_eq(store(&fx, ENGINE_SET, "k", text_of(to),
-                           (uint32_t)_i % 3, 0, 0),
-                     ENGINE_STORED);
+    ck_assert_int_eq(
+        store(&fx, ENGINE_SET, "k", text_of(to), (uint32_t)_i % 3, 0, 0),
+        ENGINE_STORED);
     ck_assert_str_eq(value_of(&fx, "k"), text_of(to));
     ck_assert_uint_gt(stamp_of(&fx, "k"), before);
     ck_assert_uint_eq(stat_of(&fx, "curr_items"), 1);
@@ -91,8 +90,7 @@ END_TEST
 
 START_TEST(add_stores_only_what_is_absent)
 {
-    ck_assert_int_eq(store(&fx, ENGINE_ADD, "k", "a", 0, 0, 0),
-                     ENGINE_STORED);
+    ck_assert_int_eq(store(&fx, ENGINE_ADD, "k", "a", 0, 0, 0), ENGINE_STORED);
     ck_assert_int_eq(store(&fx, ENGINE_ADD, "k", "b", 0, 0, 0),
                      ENGINE_NOT_STORED);
     ck_assert_str_eq(value_of(&fx, "k"), "a");
@@ -104,8 +102,7 @@ START_TEST(add_stores_over_what_has_expired)
 {
     store(&fx, ENGINE_SET, "k", "a", 0, NOW_S + 5, 0);
     fixture_set_now(&fx, NOW_S + 5);
-    ck_assert_int_eq(store(&fx, ENGINE_ADD, "k", "b", 0, 0, 0),
-                     ENGINE_STORED);
+    ck_assert_int_eq(store(&fx, ENGINE_ADD, "k", "b", 0, 0, 0), ENGINE_STORED);
     ck_assert_str_eq(value_of(&fx, "k"), "b");
     ck_assert_uint_eq(notes_of(&fx, NOTE_FORGET), 0);
 }
@@ -155,9 +152,8 @@ START_TEST(appending_goes_on_as_the_value_grows)
     while (size + more < 150 * KIB) {
         memcpy(wanted + size, text_of(more), more + 1);
         size += more;
-        ck_assert_int_eq(
-            store(&fx, ENGINE_APPEND, "k", text_of(more), 0, 0, 0),
-            ENGINE_STORED);
+        ck_assert_int_eq(store(&fx, ENGINE_APPEND, "k", text_of(more), 0, 0, 0),
+                         ENGINE_STORED);
         more += more / 3 + 1;
     }
     ck_assert_str_eq(value_of(&fx, "k"), wanted);
@@ -208,9 +204,8 @@ END_TEST
 START_TEST(an_add_too_large_leaves_the_old_value)
 {
     put(&fx, "k", "old");
-    ck_assert_int_eq(
-        store(&fx, ENGINE_ADD, "k", text_of(201 * KIB), 0, 0, 0),
-        ENGINE_TOO_LARGE);
+    ck_assert_int_eq(store(&fx, ENGINE_ADD, "k", text_of(201 * KIB), 0, 0, 0),
+                     ENGINE_TOO_LARGE);
     ck_assert_str_eq(value_of(&fx, "k"), "old");
     ck_assert_uint_eq(notes_of(&fx, NOTE_RECORD_REMOVE), 0);
 }
@@ -281,17 +276,15 @@ END_TEST
 START_TEST(a_value_can_come_in_pieces)
 {
     size_t size = (size_t)_i * 40 * KIB + 10;
-    struct engine_write write = {.key = key_of(&fx, "k"),
-                                 .client_flags = 3,
-                                 .value_size = size};
+    struct engine_write write = {
+        .key = key_of(&fx, "k"), .client_flags = 3, .value_size = size};
     const char *value = text_of(size);
     struct item *item;
     size_t done = 0;
     stamp_t stamp;
     size_t room;
 
-    ck_assert_int_eq(engine_reserve(fx.thread, &write, &item),
-                     ENGINE_STORED);
+    ck_assert_int_eq(engine_reserve(fx.thread, &write, &item), ENGINE_STORED);
     ck_assert(!has(&fx, "k"));
     while (done < size) {
         char *space = engine_item_space(fx.thread, item, done, &room);
@@ -318,8 +311,7 @@ START_TEST(what_is_reserved_can_be_discarded)
     struct item *item;
 
     put(&fx, "k", "old");
-    ck_assert_int_eq(engine_reserve(fx.thread, &write, &item),
-                     ENGINE_STORED);
+    ck_assert_int_eq(engine_reserve(fx.thread, &write, &item), ENGINE_STORED);
     engine_discard(fx.thread, &item);
     ck_assert_ptr_null(item);
     engine_discard(fx.thread, &item);
@@ -329,14 +321,12 @@ END_TEST
 
 START_TEST(the_mode_is_checked_at_commit)
 {
-    struct engine_write write = {.key = key_of(&fx, "k"),
-                                 .mode = ENGINE_ADD,
-                                 .value_size = 2};
+    struct engine_write write = {
+        .key = key_of(&fx, "k"), .mode = ENGINE_ADD, .value_size = 2};
     struct item *item;
     stamp_t stamp;
 
-    ck_assert_int_eq(engine_reserve(fx.thread, &write, &item),
-                     ENGINE_STORED);
+    ck_assert_int_eq(engine_reserve(fx.thread, &write, &item), ENGINE_STORED);
     put(&fx, "k", "faster");
     ck_assert_int_eq(engine_commit(fx.thread, &write, &item, &stamp),
                      ENGINE_NOT_STORED);
