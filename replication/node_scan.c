@@ -271,6 +271,7 @@ void node_scan_confirmed(struct node *node, uint64_t through_hash, bool done)
         through_hash = scan->marked;
     if (through_hash > 0)
         journal_round_confirm(node->log, through_hash);
-    if (done && scan->phase == NODE_SCAN_SENT)
+    /* Done before its last bucket is, a peer would only say to harm us. */
+    if (done && scan->phase == NODE_SCAN_SENT && through_hash == UINT64_MAX)
         round_done(node);
 }
