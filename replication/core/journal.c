@@ -219,7 +219,7 @@ static void on_forget(void *ctx, uint64_t hash, stamp_t stamp)
 
     /* Without the lock: most evictions end here. A watermark that moves just
      * now moves before or after the item went. */
-    if (journal_knows(log, stamp) || !RULE(FORGET))
+    if (journal_knows(log, stamp) || !RULE(FORGET) || !RULE(TOMBSTONES))
         return;
     lock_take(&log->lock);
     if (!buried(log, hash, stamp))
