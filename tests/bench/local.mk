@@ -5,4 +5,3 @@ tests_bench_engine_bench_LDADD = $(LINK_ENGINE)
 
 CLEANFILES += $(EXTRA_PROGRAMS)
 benches: $(EXTRA_PROGRAMS)
-.PHONY: benches
