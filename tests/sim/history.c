@@ -27,11 +27,13 @@ void history_fini(struct world *world)
 
 struct key_history *history_of(struct world *world, uint64_t hash)
 {
-    for (unsigned i = 0; i < world->knobs.keys; i++)
+    struct key_history *found = NULL;
+
+    for (unsigned i = 0; i < world->knobs.keys && found == NULL; i++)
         if (world->keys[i].hash == hash)
-            return &world->keys[i];
-    INVARIANT(!"a key that nobody wrote");
-    return NULL;
+            found = &world->keys[i];
+    INVARIANT(found != NULL); /* Else nobody wrote it. */
+    return found;
 }
 
 static void add_version(struct key_history *key, stamp_t stamp, bool removed)
