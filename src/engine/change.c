@@ -62,22 +62,20 @@ void change_end(struct change *change)
 {
     struct table *table = &change->thread->engine->table;
 
+    bool is_new = change->item != NULL && change->slot.item == NULL;
+
     table_unlock(change->place);
-    if (UNLIKELY(table_is_crowded(table, TABLE_HELP_TENTHS)))
+    if (is_new && UNLIKELY(table_is_crowded(table, TABLE_HELP_TENTHS)))
         (void)table_grow(table, HELP_BUCKETS);
 }
 
-bool change_is_in_place(const struct change *change,
-                        const struct item_shape *shape)
+/* Whether the old item's chunk may be written over. */
+static bool is_in_place(const struct change *change, unsigned class)
 {
     const struct item *old = change->slot.item;
-    size_t bytes = item_bytes_for(shape->key.size, shape->client_flags,
-                                  shape->value_size);
 
-    return old != NULL && !(old->flags & ITEM_LARGE) &&
-           old->slab_class ==
-               slab_class_for(&change->thread->engine->slabs, bytes) &&
-           item_references(old) == 1;
+    return old != NULL && old->slab_class == class &&
+           item_references(old) == 1 && !(old->flags & ITEM_LARGE);
 }
 
 void change_forget(struct engine_thread *thread, uint64_t hash,
@@ -169,13 +167,13 @@ bool change_room(struct change *change, const struct item_shape *shape)
 
     INVARIANT(class != 0); /* Large items come by change_adopt(). */
 
-    if (change_is_in_place(change, shape)) {
+    change->class_wanted = class;
+    if (is_in_place(change, class)) {
         change->item = change->slot.item;
         item_set_marks(change->item, ITEM_ACTIVE);
         alloc_write_header(change->item, shape);
         return true;
     }
-    change->class_wanted = class;
     change->item = take_chunk(change, class);
     if (change->item == NULL)
         return false;

@@ -29,7 +29,7 @@ struct change {
     struct item *item;  /* The new one, perhaps the same. */
     size_t old_bytes;   /* Of slot.item. */
     struct item *spare; /* Chunk got beforehand; stays for the next try. */
-    unsigned class_wanted; /* Of the chunk that was not to be had. */
+    unsigned class_wanted; /* Of the chunk; 0: none was looked for. */
 };
 
 void change_init(struct change *change, struct engine_thread *thread,
@@ -43,15 +43,12 @@ void change_begin_by_hash(struct change *change);
 void change_end(struct change *change);
 
 /* Room for an item of that shape: `item` then has header and key, its value
- * is to be filled in. It may be the old item: see change_is_in_place().
+ * is to be filled in. It may be the old item, if its chunk fits.
  * False when there is no chunk: see above; or when the bucket is full of held
  * items: then class_wanted is 0. */
 bool change_room(struct change *change, const struct item_shape *shape);
 /* Makes an item that the caller reserved the key's item. False: see above. */
 bool change_adopt(struct change *change, struct item *item);
-/* Whether change_room() will hand out the old item for that shape. */
-bool change_is_in_place(const struct change *change,
-                        const struct item_shape *shape);
 /* The new item is complete: stamps it and shows it. */
 void change_publish(struct change *change, stamp_t stamp);
 

@@ -8,7 +8,6 @@
 
 /* Written by one thread each; summed for `stats`. */
 #define ENGINE_METRICS(X) \
-    X(cmd_get, "Keys asked for") \
     X(cmd_flush, "flush_all commands") \
     X(cmd_touch, "Keys whose expiry was to change (touch, gat)") \
     X(get_misses, "Keys asked for and not found") \
@@ -57,8 +56,9 @@
     X(moves_within_lru, "Active items put to the front of their list") \
     X(direct_reclaims, "Evictions by the thread that needed memory")
 
-/* Read off the engine when asked. */
+/* Read off the engine, or off the others, when asked. */
 #define ENGINE_GAUGES(X) \
+    X(cmd_get, "Keys asked for: found or not") \
     X(curr_items, "Items stored now") \
     X(bytes, "Bytes of items stored now, headers included") \
     X(limit_maxbytes, "Room for items") \

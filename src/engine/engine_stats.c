@@ -108,7 +108,7 @@ static void put_commands(const struct sums *sums, struct stats_out *out)
     const struct engine_counters *all = &sums->counts.all;
     const struct engine_class_counters *classes = &sums->classes;
 
-    stats_put_u64(out, "cmd_get", all->cmd_get);
+    stats_put_u64(out, "cmd_get", hits(classes) + all->get_misses);
     stats_put_u64(out, "cmd_set", classes->cmd_set);
     stats_put_u64(out, "cmd_flush", all->cmd_flush);
     stats_put_u64(out, "cmd_touch", all->cmd_touch);

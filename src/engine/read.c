@@ -86,7 +86,6 @@ bool engine_get(struct engine_thread *thread, const struct engine_key *key,
     struct place place = table_lock(table, key->hash);
     struct slot slot = table_find(table, place, key->hash, key->bytes);
 
-    METRIC_UP(thread->counts.all.cmd_get);
     if (LIKELY(slot.item != NULL)) {
         if (LIKELY(!engine_is_dead(thread, slot.item))) {
             read_open_view(view, slot.item, place);

@@ -14,10 +14,10 @@ static void fill_lookup(struct slabs *slabs)
     size_t i;
 
     for (i = 0; i < COUNT_OF(slabs->lookup); i++) {
-        while (slabs->classes[class].chunk_bytes < i * SLAB_LOOKUP_STEP &&
-               class < slabs->count)
+        while (class <= slabs->count &&
+               slabs->classes[class].chunk_bytes < i * SLAB_LOOKUP_STEP)
             class++;
-        slabs->lookup[i] = (uint8_t)class;
+        slabs->lookup[i] = (uint8_t)(class <= slabs->count ? class : 0);
     }
 }
 
@@ -63,16 +63,13 @@ void slabs_fini(struct slabs *slabs)
     slabs->count = 0;
 }
 
-unsigned slab_class_for(const struct slabs *slabs, size_t bytes)
+unsigned slab_class_search(const struct slabs *slabs, size_t bytes)
 {
     unsigned low = 1;
     unsigned high = slabs->count;
 
     if (bytes > slabs->classes[high].chunk_bytes)
         return 0;
-    if (LIKELY(bytes <= SLAB_LOOKUP_BYTES))
-        return slabs->lookup[(bytes + SLAB_LOOKUP_STEP - 1) /
-                             SLAB_LOOKUP_STEP];
     while (low < high) {
         unsigned middle = (low + high) / 2;
 

@@ -5,6 +5,7 @@
 #ifndef ENGINE_SLAB_H
 #define ENGINE_SLAB_H
 
+#include "src/base/invariant.h"
 #include "src/base/lock.h"
 #include "src/engine/engine.h"
 #include "src/engine/engine_metrics.h"
@@ -58,8 +59,16 @@ MUST_CHECK int slabs_init(struct slabs *slabs, struct region *region,
                           const struct slab_sizes *sizes);
 void slabs_fini(struct slabs *slabs);
 
+unsigned slab_class_search(const struct slabs *slabs, size_t bytes);
+
 /* The smallest class with chunks of at least bytes; 0 when there is none. */
-unsigned slab_class_for(const struct slabs *slabs, size_t bytes);
+static inline unsigned slab_class_for(const struct slabs *slabs, size_t bytes)
+{
+    if (LIKELY(bytes <= SLAB_LOOKUP_BYTES))
+        return slabs->lookup[(bytes + SLAB_LOOKUP_STEP - 1) /
+                             SLAB_LOOKUP_STEP];
+    return slab_class_search(slabs, bytes);
+}
 
 static inline struct slab_class *slab_class_at(const struct slabs *slabs,
                                                unsigned index)

@@ -103,11 +103,9 @@ static enum engine_outcome refuse(struct engine_thread *thread,
     return outcome;
 }
 
-static void count_store(struct engine_thread *thread, size_t bytes)
+static void count_store(struct engine_thread *thread, unsigned class)
 {
-    METRIC_UP(
-        engine_class_counts(thread, alloc_class(thread->engine, bytes))
-            ->cmd_set);
+    METRIC_UP(engine_class_counts(thread, class)->cmd_set);
 }
 
 /* The new value of a small item from the old one and what is added. In place,
@@ -229,7 +227,9 @@ enum engine_outcome engine_store(struct engine_thread *thread,
 
     if (attempt == ATTEMPT_TOO_BIG_HERE)
         return store_in_steps(thread, write, value, stamp);
-    count_store(thread, bytes);
+    count_store(thread, change.class_wanted != 0
+                            ? change.class_wanted
+                            : alloc_class(thread->engine, bytes));
     if (attempt == ATTEMPT_NO_CHUNK)
         return refuse(thread, write, ENGINE_NO_MEMORY);
     return outcome;
@@ -370,7 +370,7 @@ enum engine_outcome engine_commit(struct engine_thread *thread,
     unsigned round;
 
     *stamp = STAMP_NONE;
-    count_store(thread, item_bytes(*item));
+    count_store(thread, (*item)->slab_class);
     if (!is_joining(write->mode)) {
         (*item)->expires_at_s = write->expires_at_s;
         outcome = commit_whole(thread, write, item, stamp);

@@ -7,7 +7,6 @@
 #include "src/base/hash.h"
 #include "src/base/invariant.h"
 #include "src/base/memory.h"
-#include "src/engine/table_match.h"
 
 #include <sched.h>
 
@@ -77,25 +76,6 @@ void table_fini(struct table *table)
     *table = (struct table){.region = NULL};
 }
 
-struct place table_lock(struct table *table, uint64_t hash)
-{
-    struct place place;
-
-    for (;;) {
-        place.index = geometry_position(
-            atomic_load_explicit(&table->geometry, memory_order_relaxed),
-            hash);
-        place.bucket = &table->buckets[place.index];
-        lock_bit_take(&place.bucket->word, LOCK_RANK_BUCKET);
-        if (LIKELY(geometry_position(
-                       atomic_load_explicit(&table->geometry,
-                                            memory_order_relaxed),
-                       hash) == place.index))
-            return place;
-        table_unlock(place);
-    }
-}
-
 bool table_try(struct table *table, uint64_t hash, struct place *out)
 {
     out->index = geometry_position(
@@ -111,21 +91,11 @@ bool table_try(struct table *table, uint64_t hash, struct place *out)
     return false;
 }
 
-void table_unlock(struct place place)
-{
-    lock_bit_release(&place.bucket->word, LOCK_RANK_BUCKET);
-}
-
 static void set_slot(struct bucket *bucket, unsigned index, uint8_t tag,
                      handle_t handle)
 {
     __atomic_store_n(&bucket->tags[index], tag, __ATOMIC_RELAXED);
     __atomic_store_n(&bucket->handles[index], handle, __ATOMIC_RELAXED);
-}
-
-static uint32_t overflow_of(const struct bucket *bucket)
-{
-    return atomic_load_explicit(&bucket->word, memory_order_relaxed) >> 1;
 }
 
 /* The holder of the lock writes the word; a waiter may set the lock bit, that
@@ -138,42 +108,13 @@ static void set_overflow(struct bucket *bucket, uint32_t overflow)
                           memory_order_relaxed);
 }
 
-static struct bucket *next_of(const struct table *table,
-                              const struct bucket *bucket)
-{
-    uint32_t overflow = overflow_of(bucket);
-
-    return LIKELY(overflow == 0) ? NULL : &table->overflow[overflow];
-}
-
-struct slot table_find(const struct table *table, struct place place,
-                       uint64_t hash, struct slice key)
-{
-    struct bucket *bucket = place.bucket;
-    uint8_t tag = table_tag(hash);
-
-    for (; bucket != NULL; bucket = next_of(table, bucket)) {
-        unsigned mask = match_tags(bucket->tags, tag);
-
-        for (; mask != 0; mask &= mask - 1) {
-            unsigned i = (unsigned)__builtin_ctz(mask);
-            struct item *item =
-                region_item(table->region, bucket->handles[i]);
-
-            if (LIKELY(item_has_key(item, key)))
-                return (struct slot){bucket, i, item};
-        }
-    }
-    return (struct slot){.item = NULL};
-}
-
 struct slot table_find_hash(const struct table *table, struct place place,
                             uint64_t hash)
 {
     struct bucket *bucket = place.bucket;
     uint8_t tag = table_tag(hash);
 
-    for (; bucket != NULL; bucket = next_of(table, bucket)) {
+    for (; bucket != NULL; bucket = bucket_next(table, bucket)) {
         unsigned mask = match_tags(bucket->tags, tag);
 
         for (; mask != 0; mask &= mask - 1) {
@@ -195,7 +136,7 @@ struct slot table_find_item(const struct table *table, struct place place,
     handle_t handle = region_handle(table->region, item);
     uint8_t tag = table_tag(hash);
 
-    for (; bucket != NULL; bucket = next_of(table, bucket)) {
+    for (; bucket != NULL; bucket = bucket_next(table, bucket)) {
         unsigned mask = match_tags(bucket->tags, tag);
 
         for (; mask != 0; mask &= mask - 1) {
@@ -217,7 +158,7 @@ static uint32_t take_overflow(struct table *table)
     lock_take(&table->pool);
     if (table->overflow_free != 0) {
         index = table->overflow_free;
-        table->overflow_free = overflow_of(&table->overflow[index]);
+        table->overflow_free = bucket_overflow(&table->overflow[index]);
     } else if (table->overflow_fresh < table->overflow_max) {
         table->overflow_fresh++;
         index = table->overflow_fresh;
@@ -248,14 +189,14 @@ static bool chain_add(struct table *table, struct bucket *bucket, uint8_t tag,
     uint32_t index;
 
     while ((empty = match_tags(bucket->tags, 0)) == 0) {
-        struct bucket *next = next_of(table, bucket);
+        struct bucket *next = bucket_next(table, bucket);
 
         if (next == NULL) {
             if (length == TABLE_CHAIN_MAX)
                 return false;
             index = *spare;
             if (index != 0)
-                *spare = overflow_of(&table->overflow[index]);
+                *spare = bucket_overflow(&table->overflow[index]);
             else
                 index = take_overflow(table);
             if (index == 0)
@@ -298,7 +239,7 @@ static void close_hole(struct table *table, struct bucket *first,
     unsigned used;
     unsigned i;
 
-    while ((next = next_of(table, last)) != NULL) {
+    while ((next = bucket_next(table, last)) != NULL) {
         before = last;
         last = next;
     }
@@ -310,7 +251,7 @@ static void close_hole(struct table *table, struct bucket *first,
         used &= used - 1;
     }
     if (used == 0 && before != NULL) {
-        uint32_t index = overflow_of(before);
+        uint32_t index = bucket_overflow(before);
 
         set_overflow(before, 0);
         give_overflow(table, index);
@@ -320,7 +261,7 @@ static void close_hole(struct table *table, struct bucket *first,
 void table_remove(struct table *table, struct place place, struct slot slot)
 {
     set_slot(slot.bucket, slot.index, 0, HANDLE_NONE);
-    if (UNLIKELY(overflow_of(place.bucket) != 0))
+    if (UNLIKELY(bucket_overflow(place.bucket) != 0))
         close_hole(table, place.bucket, slot);
 }
 
@@ -330,7 +271,7 @@ unsigned table_list(const struct table *table, struct place place,
     const struct bucket *bucket = place.bucket;
     unsigned count = 0;
 
-    for (; bucket != NULL; bucket = next_of(table, bucket)) {
+    for (; bucket != NULL; bucket = bucket_next(table, bucket)) {
         unsigned used = ~match_tags(bucket->tags, 0) & MATCH_ALL;
 
         for (; used != 0; used &= used - 1) {
@@ -363,6 +304,13 @@ void table_prefetch_bucket(const struct table *table, uint64_t hash)
         1);
 }
 
+/* The header with the key, and the line after it, where the value begins. */
+static void prefetch_lines(const char *item)
+{
+    __builtin_prefetch(item, 1);
+    __builtin_prefetch(item + sizeof(struct bucket));
+}
+
 void table_prefetch_item(const struct table *table, uint64_t hash)
 {
     const struct bucket *bucket = &table->buckets[geometry_position(
@@ -373,7 +321,7 @@ void table_prefetch_item(const struct table *table, uint64_t hash)
         handle_t handle = __atomic_load_n(
             &bucket->handles[__builtin_ctz(mask)], __ATOMIC_RELAXED);
 
-        __builtin_prefetch(region_item(table->region, handle), 1);
+        prefetch_lines((const char *)region_item(table->region, handle));
     }
 }
 
@@ -429,8 +377,8 @@ static void uproot(struct table *table, struct bucket *first,
     unsigned i;
 
     out->count = 0;
-    out->spare = overflow_of(first);
-    for (; bucket != NULL; bucket = next_of(table, bucket)) {
+    out->spare = bucket_overflow(first);
+    for (; bucket != NULL; bucket = bucket_next(table, bucket)) {
         for (i = 0; i < TABLE_SLOTS; i++) {
             if (bucket->tags[i] == 0)
                 continue;
@@ -463,7 +411,7 @@ static void replant(struct table *table, struct uprooted *from,
     while (from->spare != 0) {
         uint32_t index = from->spare;
 
-        from->spare = overflow_of(&table->overflow[index]);
+        from->spare = bucket_overflow(&table->overflow[index]);
         give_overflow(table, index);
     }
 }

@@ -25,6 +25,7 @@
 #include "src/base/lock.h"
 #include "src/engine/item.h"
 #include "src/engine/region.h"
+#include "src/engine/table_match.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -120,14 +121,72 @@ static inline uint64_t table_hash(const struct table *table,
     return hash_key(table->hash_seed, item_key(item));
 }
 
-/* The bucket of a hash, locked. table_try() does not wait. */
-struct place table_lock(struct table *table, uint64_t hash);
-bool table_try(struct table *table, uint64_t hash, struct place *out);
-void table_unlock(struct place place);
+static inline void table_unlock(struct place place)
+{
+    lock_bit_release(&place.bucket->word, LOCK_RANK_BUCKET);
+}
 
-/* The caller holds the bucket. */
-struct slot table_find(const struct table *table, struct place place,
-                       uint64_t hash, struct slice key);
+/* The bucket of a hash, locked. If the geometry has changed in between, the
+ * bucket may be another by now. */
+static inline struct place table_lock(struct table *table, uint64_t hash)
+{
+    struct place place;
+    uint64_t before;
+    uint64_t after;
+
+    for (;;) {
+        before = atomic_load_explicit(&table->geometry, memory_order_relaxed);
+        place.index = geometry_position(before, hash);
+        place.bucket = &table->buckets[place.index];
+        lock_bit_take(&place.bucket->word, LOCK_RANK_BUCKET);
+        after = atomic_load_explicit(&table->geometry, memory_order_relaxed);
+        if (LIKELY(after == before) ||
+            geometry_position(after, hash) == place.index)
+            return place;
+        table_unlock(place);
+    }
+}
+
+/* The same without waiting. */
+bool table_try(struct table *table, uint64_t hash, struct place *out);
+
+static inline uint32_t bucket_overflow(const struct bucket *bucket)
+{
+    return atomic_load_explicit(&bucket->word, memory_order_relaxed) >> 1;
+}
+
+static inline struct bucket *bucket_next(const struct table *table,
+                                         const struct bucket *bucket)
+{
+    uint32_t overflow = bucket_overflow(bucket);
+
+    return LIKELY(overflow == 0) ? NULL : &table->overflow[overflow];
+}
+
+/* From here on the caller holds the bucket. */
+
+static inline struct slot table_find(const struct table *table,
+                                     struct place place, uint64_t hash,
+                                     struct slice key)
+{
+    struct bucket *bucket = place.bucket;
+    uint8_t tag = table_tag(hash);
+
+    for (; bucket != NULL; bucket = bucket_next(table, bucket)) {
+        unsigned mask = match_tags(bucket->tags, tag);
+
+        for (; mask != 0; mask &= mask - 1) {
+            unsigned i = (unsigned)__builtin_ctz(mask);
+            struct item *item =
+                region_item(table->region, bucket->handles[i]);
+
+            if (LIKELY(item_has_key(item, key)))
+                return (struct slot){bucket, i, item};
+        }
+    }
+    return (struct slot){.item = NULL};
+}
+
 struct slot table_find_hash(const struct table *table, struct place place,
                             uint64_t hash);
 struct slot table_find_item(const struct table *table, struct place place,

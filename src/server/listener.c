@@ -20,6 +20,7 @@ struct wish {
     const char *host; /* NULL: all addresses of this host. */
     int port;         /* 0: any free one. */
     bool same_port;   /* All sockets of an entry share the port found. */
+    bool found;       /* At least one socket serves it. */
 };
 
 __attribute__((format(printf, 3, 4))) static int
@@ -71,6 +72,37 @@ static uint16_t bound_port(int fd)
     return ntohs(((struct sockaddr_in *)(void *)&address)->sin_port);
 }
 
+static bool same_address(const struct sockaddr *a, const struct sockaddr *b)
+{
+    const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
+    const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
+
+    if (a->sa_family != b->sa_family)
+        return false;
+    if (a->sa_family == AF_INET6)
+        return a6->sin6_port == b6->sin6_port &&
+               a6->sin6_scope_id == b6->sin6_scope_id &&
+               IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr);
+    return a4->sin_port == b4->sin_port &&
+           a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+}
+
+/* Do we have that very address already? Names may mean the same. */
+static bool is_bound(const struct listeners *listeners,
+                     const struct addrinfo *address)
+{
+    for (size_t i = 0; i < listeners->count; i++) {
+        struct sockaddr_storage bound;
+        socklen_t size = sizeof(bound);
+
+        if (getsockname(listeners->at[i].fd, (struct sockaddr *)&bound,
+                        &size) == 0 &&
+            same_address((struct sockaddr *)&bound, address->ai_addr))
+            return true;
+    }
+    return false;
+}
+
 /* Errors: -1, and errno. */
 static int open_bound(const struct addrinfo *address)
 {
@@ -99,22 +131,45 @@ static bool family_is_missing(const struct wish *wish)
            (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL);
 }
 
+static int open_wished(const struct wish *wish, struct addrinfo *address)
+{
+    int fd = open_bound(address);
+
+    if (fd >= 0 || errno != EADDRINUSE || !wish->same_port)
+        return fd;
+    set_port(address, 0);
+    return open_bound(address);
+}
+
+static void keep(struct listeners *listeners, struct wish *wish, int fd,
+                 bool ipv6)
+{
+    struct listener *listener = &listeners->at[listeners->count++];
+
+    *listener =
+        (struct listener){.fd = fd, .ipv6 = ipv6, .port = bound_port(fd)};
+    wish->found = true;
+    if (wish->port == 0) {
+        wish->port = listener->port;
+        wish->same_port = true;
+    }
+}
+
 MUST_CHECK static int bind_one(struct listeners *listeners, struct wish *wish,
                                struct addrinfo *address,
                                char words[SERVER_WORDS_MAX])
 {
-    struct listener *listener;
     int fd;
 
     if (listeners->count == SERVER_LISTENERS_MAX)
         return fail(-ERR_LIMIT, words, "cannot listen on more than %d sockets",
                     SERVER_LISTENERS_MAX);
     set_port(address, wish->port);
-    fd = open_bound(address);
-    if (fd < 0 && errno == EADDRINUSE && wish->same_port) {
-        set_port(address, 0);
-        fd = open_bound(address);
+    if (is_bound(listeners, address)) {
+        wish->found = true;
+        return 0;
     }
+    fd = open_wished(wish, address);
     if (fd < 0 && family_is_missing(wish))
         return 0;
     if (fd < 0)
@@ -123,14 +178,7 @@ MUST_CHECK static int bind_one(struct listeners *listeners, struct wish *wish,
                     "port (-p) may be free",
                     wish->host != NULL ? wish->host : "any address", wish->port,
                     strerror(errno));
-    listener = &listeners->at[listeners->count++];
-    *listener = (struct listener){.fd = fd,
-                                  .ipv6 = address->ai_family == AF_INET6,
-                                  .port = bound_port(fd)};
-    if (wish->port == 0) {
-        wish->port = listener->port;
-        wish->same_port = true;
-    }
+    keep(listeners, wish, fd, address->ai_family == AF_INET6);
     return 0;
 }
 
@@ -152,7 +200,6 @@ MUST_CHECK static int bind_wish(struct listeners *listeners, struct wish *wish,
                                 char words[SERVER_WORDS_MAX])
 {
     struct addrinfo *addresses;
-    size_t before = listeners->count;
     int error = resolve(wish, &addresses, words);
 
     if (error != 0)
@@ -165,7 +212,7 @@ MUST_CHECK static int bind_wish(struct listeners *listeners, struct wish *wish,
             break;
     }
     freeaddrinfo(addresses);
-    if (error == 0 && listeners->count == before)
+    if (error == 0 && !wish->found)
         error =
             fail(-ERR_SYSTEM, words, "this host has no address to listen on");
     return error;

@@ -344,6 +344,26 @@ START_TEST(several_addresses_of_one_entry_share_a_free_port)
 }
 END_TEST
 
+START_TEST(an_address_given_twice_is_bound_once)
+{
+    static const char *const addresses[] = {"127.0.0.1,127.0.0.1", "127.0.0.1"};
+    struct server_config config = config_of_test();
+    struct counted counted = {0};
+    char words[SERVER_WORDS_MAX];
+    struct server *second;
+
+    /* The first one only bound its port, so another may, too. */
+    config.port = port;
+    config.listen = addresses;
+    config.listen_count = 2;
+    ck_assert_int_eq(server_new(&config, &second), 0);
+    ck_assert_int_eq(server_bind(second, words), 0);
+    server_addresses(second, count_address, &counted);
+    ck_assert_uint_eq(counted.count, 1);
+    server_free(&second);
+}
+END_TEST
+
 /* ---- the limit of connections ---- */
 
 /* A connection that is served: tries again while the server has not yet
@@ -773,6 +793,7 @@ int main(void)
     tcase_add_checked_fixture(closed, setup, teardown);
     tcase_add_test(closed, clients_are_refused_until_the_server_opens);
     tcase_add_test(closed, a_server_that_never_opened_stops);
+    tcase_add_test(closed, an_address_given_twice_is_bound_once);
     tcase_add_test(closed, several_addresses_of_one_entry_share_a_free_port);
     tcase_add_loop_test(closed, a_bad_address_is_told_in_words, 0,
                         (int)COUNT_OF(bad_addresses));
