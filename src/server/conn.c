@@ -356,51 +356,36 @@ static bool take_turn(struct conn *conn)
     return read_requests(conn);
 }
 
-/* What a turn that failed has left in the shared sink is nobody's. */
-static void discard_replies(struct worker *worker)
+/* What a turn that failed leaves in the shared sink is for nobody. */
+static bool end_of_turn(struct worker *worker, bool open)
 {
-    struct sink *fresh;
-
-    if (sink_pending(worker->sink) == 0 && !sink_failed(worker->sink))
-        return;
-    fresh = sink_new();
-    if (fresh == NULL)
-        return;
-    sink_free(&worker->sink);
-    worker->sink = fresh;
+    command_thread_settle(worker->commands);
+    if (!open)
+        sink_clear(worker->sink);
+    INVARIANT(sink_pending(worker->sink) == 0);
+    return open;
 }
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
     struct conn *conn = arg;
     struct worker *worker = conn->worker;
-    bool open;
 
     (void)fd;
     (void)what;
     if (conn->ready)
         return; /* Its turn is at the end of this round. */
     worker_set_now(worker);
-    open = take_turn(conn);
-    command_thread_settle(worker->commands);
-    if (!open) {
+    if (!end_of_turn(worker, take_turn(conn)))
         conn_free(&conn);
-        discard_replies(worker);
-    }
 }
 
 bool conn_resume(struct conn *conn)
 {
-    struct worker *worker = conn->worker;
-    bool open;
-
     INVARIANT(conn->unsent == NULL);
-    worker_set_now(worker);
-    open = run_kept(conn);
-    command_thread_settle(worker->commands);
-    if (!open)
-        discard_replies(worker);
-    return open;
+
+    worker_set_now(conn->worker);
+    return end_of_turn(conn->worker, run_kept(conn));
 }
 
 /* ---- life ---- */
