@@ -5,6 +5,7 @@
 #include "src/base/invariant.h"
 #include "src/base/memory.h"
 #include "src/base/number.h"
+#include "src/server/server.h"
 
 #include <getopt.h>
 #include <stdarg.h>
