@@ -443,6 +443,7 @@ START_TEST(a_refused_value_is_skipped_however_long)
 }
 END_TEST
 
+/* So often that the cache would be full of what they left. */
 START_TEST(a_client_may_leave_at_any_point_of_a_value)
 {
     static const size_t cuts[] = {0, 1, 100, 50000, 99999, 100000, 100001};
@@ -450,17 +451,51 @@ START_TEST(a_client_may_leave_at_any_point_of_a_value)
     struct text request = {0};
     struct client client;
     struct host host;
+    unsigned i;
 
     host_init(&host);
     add_line(&request, "set a 0 0 100000\r\n");
     add(&request, slice_make(value.data, cuts[_i]));
+    for (i = 0; i < 1000; i++) {
+        client_init(&client, &host);
+        client_send(&client, all_of(&request));
+        expect(&client, SLICE_LITERAL(""));
+        client_fini(&client);
+    }
     client_init(&client, &host);
+    request.size = 0;
+    add_line(&request, "get a\r\nset a 0 0 100000\r\n");
+    add(&request, slice_make(value.data, 100000));
+    add_line(&request, "\r\n");
     client_send(&client, all_of(&request));
-    expect(&client, SLICE_LITERAL(""));
+    expect(&client, SLICE_LITERAL(END STORED));
     client_fini(&client);
+    host_fini(&host);
+}
+END_TEST
+
+START_TEST(what_was_sent_gives_its_memory_back)
+{
+    struct slice value = pattern(500000, 3);
+    struct text request = {0};
+    struct text reply = {0};
+    struct client client;
+    struct host host;
+    unsigned i;
+
+    add_line(&request, "set a 0 0 500000\r\n");
+    add(&request, value);
+    add_line(&request, "\r\nget a\r\n");
+    add_line(&reply, STORED "VALUE a 0 500000\r\n");
+    add(&reply, value);
+    add_line(&reply, "\r\n" END);
+    host_init(&host);
     client_init(&client, &host);
-    client_send(&client, SLICE_LITERAL("get a\r\n"));
-    expect(&client, SLICE_LITERAL(END));
+    for (i = 0; i < 300; i++) {
+        client.replies_size = 0;
+        client_send(&client, all_of(&request));
+        expect_text(&client, &reply);
+    }
     client_fini(&client);
     host_fini(&host);
 }
@@ -545,6 +580,38 @@ START_TEST(a_get_of_many_keys_is_answered_in_bounded_memory)
     client_send(&client, all_of(&request));
     expect_text(&client, &reply);
     ck_assert_uint_le(client.pending_max, SINK_FULL_BYTES + value_size + 1000);
+    client_fini(&client);
+    host_fini(&host);
+}
+END_TEST
+
+START_TEST(a_gat_of_many_keys_touches_each)
+{
+    struct text request = {0};
+    struct text set = {0};
+    struct text reply = {0};
+    struct client client;
+    struct host host;
+    unsigned i;
+
+    host_init(&host);
+    client_init(&client, &host);
+    add_line(&request, "gat -1");
+    for (i = 0; i < 200; i++) {
+        set.size = 0;
+        add_line(&set, "set k%u 0 0 1 noreply\r\nx\r\n", i);
+        client_send(&client, all_of(&set));
+        add_line(&request, " k%u", i);
+        add_line(&reply, "VALUE k%u 0 1\r\nx\r\n", i);
+    }
+    add_line(&request, "\r\n");
+    add_line(&reply, END);
+    client_send(&client, all_of(&request));
+    expect_text(&client, &reply);
+    client.replies_size = 0;
+    memcpy(request.data, "get   ", 6);
+    client_send(&client, all_of(&request));
+    expect(&client, SLICE_LITERAL(END));
     client_fini(&client);
     host_fini(&host);
 }
@@ -791,6 +858,8 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, a_refused_value_is_skipped_however_long, 0, 12);
     tcase_add_loop_test(tests, a_client_may_leave_at_any_point_of_a_value, 0,
                         7);
+    tcase_add_test(tests, what_was_sent_gives_its_memory_back);
+    tcase_add_test(tests, a_gat_of_many_keys_touches_each);
     tcase_add_test(tests, a_large_value_being_sent_outlives_its_key);
     tcase_add_loop_test(tests, a_get_of_many_keys_is_answered_in_bounded_memory,
                         0, 10);
