@@ -269,12 +269,17 @@ static void serve_clients(void *ctx)
     (void)kill(getpid(), SIGTERM);
 }
 
-/* -q counts changes, and only ever makes the log larger. */
+/* -q counts changes, and only ever makes the log larger: to the next power of
+ * two, which is what the log has. */
 static size_t queue_bytes(const struct options *options)
 {
+    size_t entries = 1;
+
     if (!options->given[OPTION_ID_queue_length])
         return 0;
-    return (size_t)options->queue_length * RING_ENTRY_BYTES;
+    while (entries < (size_t)options->queue_length)
+        entries *= 2;
+    return entries * RING_ENTRY_BYTES;
 }
 
 static int make_replication(struct daemon *daemon, char words[WORDS_MAX])
