@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "replication/core/journal.h"
+
+#include "src/base/invariant.h"
+#include "src/base/memory.h"
+#include "tests/unit/unit.h"
+
+#define RING 4
+#define TOMBSTONES 2
+
+/* One hash per bucket: the bucket is the top byte. */
+#define KEY(n) (((uint64_t)(n) << 56) | 1)
+#define END(n) (((uint64_t)(n) << 56) | (UINT64_MAX >> 8))
+
+static struct stamp_clock stamps;
+static struct journal_log *changes;
+static struct journal hooks;
+static uint64_t now_ns = 1000000;
+
+static void begin(void)
+{
+    struct journal_config config = {.clock = &stamps,
+                                    .entries = RING,
+                                    .tombstones_max = TOMBSTONES,
+                                    .bucket_bits = 8};
+
+    stamp_clock_init(&stamps, 0);
+    ck_assert_int_eq(journal_new(&config, &changes), 0);
+    hooks = journal_hooks(changes);
+}
+
+static void end(void)
+{
+    journal_free(&changes);
+}
+
+static stamp_t set(uint64_t hash)
+{
+    return hooks.record(hooks.ctx, &stamps, now_ns += 100, hash,
+                        MUTATION_SET);
+}
+
+static stamp_t drop(uint64_t hash)
+{
+    return hooks.record(hooks.ctx, &stamps, now_ns += 100, hash,
+                        MUTATION_REMOVE);
+}
+
+static struct journal_figures figures(void)
+{
+    struct journal_figures out;
+
+    journal_figures(changes, &out);
+    return out;
+}
+
+/* A peer that follows this log and has all of it. */
+static void pair_up(void)
+{
+    uint64_t after;
+
+    ck_assert_int_eq(journal_follow(changes, false, 0, &after), JOURNAL_FULL);
+    ck_assert(journal_round_begin(changes));
+    journal_round_confirm(changes, UINT64_MAX);
+    ck_assert_uint_eq(figures().dirty_buckets, 0);
+}
+
+START_TEST(numbers_and_stamps_rise_together)
+{
+    struct journal_reference entries[RING];
+    uint64_t next = 1;
+    stamp_t first = set(KEY(1));
+    stamp_t second = drop(KEY(2));
+
+    ck_assert_uint_lt(first, second);
+    ck_assert_uint_eq(journal_last(changes), 2);
+    ck_assert_uint_eq(journal_read(changes, &next, entries, RING), 2);
+    ck_assert_uint_eq(next, 1);
+    ck_assert_uint_eq(entries[0].hash, KEY(1));
+    ck_assert_uint_eq(entries[0].stamp, first);
+    ck_assert_uint_eq(entries[1].hash, KEY(2));
+    ck_assert_uint_eq(entries[1].stamp, second);
+}
+END_TEST
+
+START_TEST(the_ring_keeps_the_last_entries)
+{
+    struct journal_reference entries[RING];
+    uint64_t next = 1;
+
+    for (unsigned i = 1; i <= RING + 2; i++)
+        set(KEY(i));
+    ck_assert_uint_eq(journal_read(changes, &next, entries, RING), RING);
+    ck_assert_uint_eq(next, 3);
+    ck_assert_uint_eq(entries[0].hash, KEY(3));
+}
+END_TEST
+
+START_TEST(a_lost_entry_makes_its_bucket_dirty)
+{
+    pair_up();
+    for (unsigned i = 1; i <= RING + 1; i++)
+        set(KEY(i));
+    ck_assert_uint_eq(figures().dirty_buckets, 1);
+    ck_assert(journal_is_dirty(changes));
+}
+END_TEST
+
+START_TEST(a_confirmed_entry_may_go)
+{
+    pair_up();
+    set(KEY(1));
+    journal_confirm(changes, 1);
+    for (unsigned i = 2; i <= RING + 1; i++)
+        set(KEY(i));
+    ck_assert_uint_eq(figures().dirty_buckets, 0);
+}
+END_TEST
+
+START_TEST(the_watermark_follows_what_is_confirmed)
+{
+    stamp_t first;
+    stamp_t second;
+
+    pair_up();
+    first = set(KEY(1));
+    second = set(KEY(2));
+    ck_assert(!journal_knows(changes, first));
+    journal_confirm(changes, 1);
+    ck_assert(journal_knows(changes, first));
+    ck_assert(!journal_knows(changes, second));
+    ck_assert(journal_knows(changes, second | 1)); /* The peer's own. */
+}
+END_TEST
+
+START_TEST(the_watermark_stands_still_from_a_gap_on)
+{
+    stamp_t lost;
+
+    pair_up();
+    lost = set(KEY(1));
+    for (unsigned i = 2; i <= RING + 1; i++)
+        set(KEY(i));
+    journal_confirm(changes, RING + 1);
+    ck_assert(!journal_knows(changes, lost));
+    ck_assert(journal_round_begin(changes));
+    ck_assert(!journal_knows(changes, lost));
+    journal_round_confirm(changes, UINT64_MAX);
+    ck_assert(journal_knows(changes, lost));
+}
+END_TEST
+
+START_TEST(a_lost_repeat_lowers_the_watermark)
+{
+    stamp_t old;
+
+    pair_up();
+    old = set(KEY(1));
+    journal_confirm(changes, 1);
+    ck_assert(journal_knows(changes, old));
+    hooks.repeat(hooks.ctx, KEY(1), old);
+    for (unsigned i = 2; i <= RING + 1; i++)
+        set(KEY(i));
+    ck_assert(!journal_knows(changes, old));
+    ck_assert_uint_eq(figures().dirty_buckets, 1);
+}
+END_TEST
+
+START_TEST(a_removal_is_known_until_it_is_confirmed)
+{
+    stamp_t removed;
+
+    pair_up();
+    ck_assert_uint_eq(hooks.removed_at(hooks.ctx, KEY(1)), STAMP_NONE);
+    removed = drop(KEY(1));
+    ck_assert_uint_eq(hooks.removed_at(hooks.ctx, KEY(1)), removed);
+    ck_assert_uint_eq(journal_tombstone(changes, KEY(1)), removed);
+    journal_confirm(changes, 1);
+    ck_assert_uint_eq(hooks.removed_at(hooks.ctx, KEY(1)), STAMP_NONE);
+    ck_assert_uint_eq(figures().tombstones, 0);
+}
+END_TEST
+
+START_TEST(a_key_has_one_tombstone)
+{
+    stamp_t second;
+
+    pair_up();
+    drop(KEY(1));
+    second = drop(KEY(1));
+    ck_assert_uint_eq(figures().tombstones, 1);
+    ck_assert_uint_eq(hooks.removed_at(hooks.ctx, KEY(1)), second);
+    journal_confirm(changes, 1);
+    ck_assert_uint_eq(figures().tombstones, 1);
+}
+END_TEST
+
+START_TEST(the_peers_newer_version_ends_a_tombstone)
+{
+    stamp_t removed;
+
+    pair_up();
+    removed = drop(KEY(1));
+    hooks.applied(hooks.ctx, KEY(1), removed - 1);
+    ck_assert_uint_eq(figures().tombstones, 1);
+    hooks.applied(hooks.ctx, KEY(1), removed + 1);
+    ck_assert_uint_eq(figures().tombstones, 0);
+}
+END_TEST
+
+START_TEST(a_removal_without_room_becomes_a_floor)
+{
+    stamp_t first;
+    struct journal_run run;
+
+    pair_up();
+    first = drop(KEY(1));
+    drop(KEY(2));
+    drop(KEY(3));
+    ck_assert_uint_eq(figures().tombstones, TOMBSTONES);
+    ck_assert_uint_eq(figures().floors, 1);
+    /* It holds for the whole bucket. */
+    ck_assert_uint_eq(hooks.removed_at(hooks.ctx, KEY(1) + 1), first);
+    ck_assert(journal_round_begin(changes));
+    ck_assert(journal_round_run(changes, 0, &run));
+    ck_assert_uint_eq(run.floor, first);
+    ck_assert_uint_eq(run.to, END(1));
+    journal_round_confirm(changes, END(1) - 1);
+    ck_assert_uint_eq(figures().floors, 1);
+    journal_round_confirm(changes, END(1));
+    ck_assert_uint_eq(figures().floors, 0);
+}
+END_TEST
+
+START_TEST(a_floor_that_rises_during_the_scan_stays)
+{
+    pair_up();
+    drop(KEY(1));
+    drop(KEY(2));
+    drop(KEY(3)); /* Floor of 1. */
+    ck_assert(journal_round_begin(changes));
+    drop(KEY(1) + 1);
+    drop(KEY(4));
+    drop(KEY(5)); /* Floor of 1 again, and of 2 and 3. */
+    journal_round_confirm(changes, UINT64_MAX);
+    ck_assert_uint_eq(figures().floors, 3);
+    ck_assert(journal_is_dirty(changes));
+}
+END_TEST
+
+START_TEST(what_a_floor_rejects_is_answered_once)
+{
+    stamp_t floor;
+
+    pair_up();
+    floor = drop(KEY(1));
+    drop(KEY(2));
+    drop(KEY(3));
+    journal_answer(changes, KEY(1) + 7, floor - 2);
+    ck_assert_uint_eq(journal_last(changes), 4);
+    ck_assert_uint_eq(journal_tombstone(changes, KEY(1) + 7), floor);
+    journal_answer(changes, KEY(1) + 7, floor - 2);
+    ck_assert_uint_eq(journal_last(changes), 4);
+    journal_answer(changes, KEY(9), floor - 2); /* No floor there. */
+    ck_assert_uint_eq(journal_last(changes), 4);
+}
+END_TEST
+
+START_TEST(what_the_peer_has_is_forgotten_silently)
+{
+    stamp_t known;
+    stamp_t unknown;
+
+    pair_up();
+    known = set(KEY(1));
+    journal_confirm(changes, 1);
+    unknown = set(KEY(2));
+    hooks.forget(hooks.ctx, KEY(1), known);
+    ck_assert_uint_eq(figures().tombstones, 0);
+    hooks.forget(hooks.ctx, KEY(2), unknown);
+    ck_assert_uint_eq(journal_tombstone(changes, KEY(2)), unknown);
+    hooks.forget(hooks.ctx, KEY(2), unknown);
+    ck_assert_uint_eq(journal_last(changes), 3);
+    hooks.forget(hooks.ctx, KEY(3), unknown | 1); /* The peer's. */
+    ck_assert_uint_eq(figures().tombstones, 1);
+}
+END_TEST
+
+/* ---- bringing up to date ---- */
+
+START_TEST(a_peer_that_has_all_goes_on)
+{
+    uint64_t after;
+
+    pair_up();
+    set(KEY(1));
+    set(KEY(2));
+    journal_apart(changes);
+    ck_assert_int_eq(journal_follow(changes, true, 1, &after), JOURNAL_CONTINUE);
+    ck_assert_uint_eq(after, 1);
+    ck_assert_uint_eq(figures().confirmed, 1);
+}
+END_TEST
+
+START_TEST(a_peer_that_lacks_lost_entries_gets_the_dirty_buckets)
+{
+    struct journal_run run;
+    uint64_t after;
+
+    pair_up();
+    for (unsigned i = 1; i <= RING + 2; i++)
+        set(KEY(i));
+    ck_assert_int_eq(journal_follow(changes, true, 0, &after), JOURNAL_DELTA);
+    ck_assert_uint_eq(after, 2);
+    ck_assert(journal_round_begin(changes));
+    ck_assert(journal_round_run(changes, 0, &run));
+    ck_assert_uint_eq(run.from, (uint64_t)1 << 56);
+    ck_assert_uint_eq(run.to, END(2)); /* Two neighbors make one run. */
+    ck_assert(!journal_round_run(changes, run.to + 1, &run));
+}
+END_TEST
+
+static const struct {
+    bool known;
+    uint64_t applied;
+} fulls[] = {
+    {false, 2}, /* Another peer, or another memory. */
+    {true, 1},  /* It says less than it has confirmed. */
+    {true, 9},  /* It says more than there is. */
+};
+
+START_TEST(who_cannot_go_on_gets_everything)
+{
+    uint64_t after;
+
+    pair_up();
+    for (unsigned i = 1; i <= 3; i++)
+        set(KEY(i));
+    journal_confirm(changes, 2);
+    ck_assert_int_eq(journal_follow(changes, fulls[_i].known, fulls[_i].applied,
+                                    &after),
+                     JOURNAL_FULL);
+    ck_assert_uint_eq(after, 3);
+    ck_assert_uint_eq(figures().dirty_buckets, 256);
+    ck_assert(!journal_knows(changes, 2));
+    ck_assert(!journal_knows(changes, 1));
+}
+END_TEST
+
+START_TEST(a_scan_cut_short_starts_over_where_it_was)
+{
+    uint64_t after;
+
+    ck_assert_int_eq(journal_follow(changes, false, 0, &after), JOURNAL_FULL);
+    ck_assert(journal_round_begin(changes));
+    journal_round_confirm(changes, END(99));
+    journal_apart(changes);
+    ck_assert_uint_eq(figures().dirty_buckets, 156);
+    ck_assert_int_eq(journal_follow(changes, true, 0, &after), JOURNAL_DELTA);
+}
+END_TEST
+
+START_TEST(a_scan_sends_the_removals_of_its_buckets)
+{
+    struct journal_removal removals[4];
+    stamp_t removed;
+    uint64_t after;
+    bool more;
+
+    removed = drop(KEY(1));
+    ck_assert_int_eq(journal_follow(changes, false, 0, &after), JOURNAL_FULL);
+    ck_assert_uint_eq(figures().tombstones, 1); /* Not told yet. */
+    ck_assert(journal_round_begin(changes));
+    drop(KEY(2)); /* Goes live. */
+    ck_assert_uint_eq(journal_round_removals(changes, removals, 4, &more), 1);
+    ck_assert(!more);
+    ck_assert_uint_eq(removals[0].hash, KEY(1));
+    ck_assert_uint_eq(removals[0].stamp, removed);
+    journal_round_confirm(changes, UINT64_MAX);
+    ck_assert_uint_eq(figures().tombstones, 1);
+    journal_confirm(changes, 2);
+    ck_assert_uint_eq(figures().tombstones, 0);
+}
+END_TEST
+
+START_TEST(a_flush_is_an_entry_that_may_get_lost)
+{
+    struct journal_reference entry;
+    uint64_t next = 1;
+
+    pair_up();
+    hooks.flushed(hooks.ctx);
+    ck_assert_uint_eq(journal_read(changes, &next, &entry, 1), 1);
+    ck_assert_uint_eq(entry.hash, JOURNAL_FLUSH);
+    for (unsigned i = 1; i <= RING; i++)
+        set(KEY(i));
+    ck_assert_uint_eq(figures().dirty_buckets, 0); /* State, told anyway. */
+}
+END_TEST
+
+/* ---- waking ---- */
+
+static unsigned woken;
+
+static void wake(void *ctx)
+{
+    (void)ctx;
+    woken++;
+}
+
+START_TEST(only_a_sleeper_is_woken_and_once)
+{
+    woken = 0;
+    journal_set_wake(changes, wake, NULL);
+    set(KEY(1));
+    hooks.settle(hooks.ctx);
+    ck_assert_uint_eq(woken, 0);
+    ck_assert(!journal_sleep(changes, 1)); /* There is something at 1. */
+    hooks.settle(hooks.ctx);
+    ck_assert_uint_eq(woken, 0);
+    ck_assert(journal_sleep(changes, 2));
+    set(KEY(2));
+    hooks.settle(hooks.ctx);
+    hooks.settle(hooks.ctx);
+    ck_assert_uint_eq(woken, 1);
+}
+END_TEST
+
+/* ---- life ---- */
+
+START_TEST(a_config_that_cannot_work_is_refused)
+{
+    static const struct journal_config bad[] = {
+        {.clock = &stamps, .entries = 0, .tombstones_max = 1},
+        {.clock = &stamps, .entries = 3, .tombstones_max = 1},
+        {.clock = &stamps, .entries = 4, .tombstones_max = 0},
+        {.clock = &stamps, .entries = 4, .tombstones_max = 1,
+         .bucket_bits = 17},
+        {.clock = NULL, .entries = 4, .tombstones_max = 1},
+    };
+    struct journal_log *none;
+
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        ck_assert_int_eq(journal_new(&bad[i], &none), -ERR_RANGE);
+}
+END_TEST
+
+START_TEST(every_allocation_may_fail)
+{
+    struct journal_config config = {
+        .clock = &stamps, .entries = 4, .tombstones_max = 1};
+    struct journal_log *made = NULL;
+    size_t nth = 0;
+    int error = -ERR_MEMORY;
+
+    while (error != 0) {
+        ck_assert_int_eq(error, -ERR_MEMORY);
+        memory_fail_at(++nth);
+        error = journal_new(&config, &made);
+    }
+    memory_fail_at(0);
+    ck_assert_uint_gt(nth, 4);
+    journal_free(&made);
+    ck_assert_ptr_null(made);
+}
+END_TEST
+
+static void add_tests(TCase *tests)
+{
+    tcase_add_checked_fixture(tests, begin, end);
+    tcase_add_test(tests, numbers_and_stamps_rise_together);
+    tcase_add_test(tests, the_ring_keeps_the_last_entries);
+    tcase_add_test(tests, a_lost_entry_makes_its_bucket_dirty);
+    tcase_add_test(tests, a_confirmed_entry_may_go);
+    tcase_add_test(tests, the_watermark_follows_what_is_confirmed);
+    tcase_add_test(tests, the_watermark_stands_still_from_a_gap_on);
+    tcase_add_test(tests, a_lost_repeat_lowers_the_watermark);
+    tcase_add_test(tests, a_removal_is_known_until_it_is_confirmed);
+    tcase_add_test(tests, a_key_has_one_tombstone);
+    tcase_add_test(tests, the_peers_newer_version_ends_a_tombstone);
+    tcase_add_test(tests, a_removal_without_room_becomes_a_floor);
+    tcase_add_test(tests, a_floor_that_rises_during_the_scan_stays);
+    tcase_add_test(tests, what_a_floor_rejects_is_answered_once);
+    tcase_add_test(tests, what_the_peer_has_is_forgotten_silently);
+    tcase_add_test(tests, a_peer_that_has_all_goes_on);
+    tcase_add_test(tests,
+                   a_peer_that_lacks_lost_entries_gets_the_dirty_buckets);
+    tcase_add_loop_test(tests, who_cannot_go_on_gets_everything, 0,
+                        COUNT_OF(fulls));
+    tcase_add_test(tests, a_scan_cut_short_starts_over_where_it_was);
+    tcase_add_test(tests, a_scan_sends_the_removals_of_its_buckets);
+    tcase_add_test(tests, a_flush_is_an_entry_that_may_get_lost);
+    tcase_add_test(tests, only_a_sleeper_is_woken_and_once);
+    tcase_add_test(tests, a_config_that_cannot_work_is_refused);
+    tcase_add_test(tests, every_allocation_may_fail);
+}
+
+UNIT_MAIN("journal", add_tests)
