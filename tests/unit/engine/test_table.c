@@ -144,7 +144,7 @@ START_TEST(a_chain_has_an_end)
     unsigned i;
 
     set_up(&bench, TABLE_POWER_MIN);
-    for (i = 0; i < 400; i++) {
+    for (i = 0; i < 2000; i++) {
         if (add(&bench, item_at(&bench, i)))
             added++;
         else
@@ -197,6 +197,24 @@ START_TEST(it_grows_as_far_as_its_items_need)
     for (i = 0; i < ITEMS_MAX; i++)
         ck_assert(find(&bench, item_at(&bench, i)));
     ck_assert_uint_lt(table_bytes(&bench.table) / ITEMS_MAX, 14);
+    tear_down(&bench);
+}
+END_TEST
+
+/* Items in the order of their hashes crowd into one bucket after the other,
+ * unless there is room for them first. */
+START_TEST(what_is_expected_finds_room)
+{
+    struct bench bench;
+
+    set_up(&bench, TABLE_POWER_MIN);
+    table_expect(&bench.table, ITEMS_MAX / 2);
+    ck_assert_uint_le((uint64_t)ITEMS_MAX / 2 * 10,
+                      table_buckets(&bench.table) * TABLE_GROW_TENTHS);
+    ck_assert(!table_is_growing(&bench.table));
+    table_expect(&bench.table, UINT64_MAX);
+    ck_assert_uint_eq(table_buckets(&bench.table),
+                      (uint64_t)1 << bench.table.power_max);
     tear_down(&bench);
 }
 END_TEST
@@ -270,6 +288,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_chain_has_an_end);
     tcase_add_test(tests, growth_loses_nothing_at_any_step);
     tcase_add_test(tests, it_grows_as_far_as_its_items_need);
+    tcase_add_test(tests, what_is_expected_finds_room);
     tcase_add_test(tests, buckets_are_ranges_of_hashes_without_gaps);
     tcase_add_test(tests, a_bucket_that_is_locked_cannot_be_tried);
     tcase_add_test(tests, no_memory_is_an_error);
