@@ -21,17 +21,28 @@
 
 /* ---- the beginning and the end ---- */
 
+static enum journal_peer what_of_the_peer(const struct node *node)
+{
+    const struct hello *theirs = &node->theirs;
+
+    if (theirs->peer_incarnation == node->config.incarnation &&
+        node->confirmed_by == theirs->incarnation)
+        return JOURNAL_PEER_KNOWN;
+    if (node->followed == 0 && node->confirmed_by == 0 &&
+        engine_items(node->config.engine) == 0)
+        return JOURNAL_PEER_FIRST;
+    return JOURNAL_PEER_STRANGER;
+}
+
 void node_send_begin(struct node *node, unsigned link)
 {
     struct node_send *send = &node->send;
     const struct hello *theirs = &node->theirs;
-    bool known = theirs->peer_incarnation == node->config.incarnation &&
-                 node->confirmed_by == theirs->incarnation;
     enum journal_plan plan;
 
     *send = (struct node_send){.plan_due = true};
-    plan = journal_follow(node->log, known, theirs->peer_applied,
-                          &send->plan_after);
+    plan = journal_follow(node->log, what_of_the_peer(node),
+                          theirs->peer_applied, &send->plan_after);
     send->plan = (enum resync_kind)plan;
     if (plan == JOURNAL_CONTINUE)
         node_resync_done(node, RESYNC_CONTINUE, 0, node->now_ns);

@@ -507,21 +507,38 @@ static void start_over(struct journal_log *log)
     log->confirmed = log->next - 1;
 }
 
-enum journal_plan journal_follow(struct journal_log *log, bool known,
-                                 uint64_t applied, uint64_t *live_after)
+/* The peer goes on where it was. What the ring lost above that is in dirty
+ * buckets. */
+static enum journal_plan go_on(struct journal_log *log, uint64_t applied,
+                               uint64_t *live_after)
+{
+    log->confirmed = applied;
+    advance_watermark(log);
+    *live_after = applied;
+    if (*live_after < oldest_kept(log) - 1)
+        *live_after = oldest_kept(log) - 1;
+    return behind(log) ? JOURNAL_DELTA : JOURNAL_CONTINUE;
+}
+
+static bool can_go_on(const struct journal_log *log, enum journal_peer peer,
+                      uint64_t applied)
+{
+    return peer == JOURNAL_PEER_KNOWN && applied >= log->confirmed &&
+           applied < log->next;
+}
+
+enum journal_plan journal_follow(struct journal_log *log,
+                                 enum journal_peer peer, uint64_t applied,
+                                 uint64_t *live_after)
 {
     enum journal_plan plan = JOURNAL_FULL;
 
     lock_take(&log->lock);
     INVARIANT(log->syncing.count == 0);
-    if (known && applied >= log->confirmed && applied < log->next) {
-        log->confirmed = applied;
-        advance_watermark(log);
-        /* What the ring lost above that is in dirty buckets. */
-        *live_after = applied;
-        if (*live_after < oldest_kept(log) - 1)
-            *live_after = oldest_kept(log) - 1;
-        plan = behind(log) ? JOURNAL_DELTA : JOURNAL_CONTINUE;
+    if (can_go_on(log, peer, applied)) {
+        plan = go_on(log, applied, live_after);
+    } else if (peer == JOURNAL_PEER_FIRST && log->next == 1) {
+        plan = go_on(log, 0, live_after); /* There is nothing to tell. */
     } else {
         start_over(log);
         *live_after = log->confirmed;

@@ -89,11 +89,17 @@ enum journal_plan {
     JOURNAL_FULL,         /* All buckets besides. */
 };
 
-/* A link is up. known: the peer followed this very log, up to number applied,
- * and it is the peer that confirmed ours. The live stream starts behind
- * *live_after. */
-enum journal_plan journal_follow(struct journal_log *log, bool known,
-                                 uint64_t applied, uint64_t *live_after);
+/* What is known of the peer, or of ourselves, when a link is up. */
+enum journal_peer {
+    JOURNAL_PEER_STRANGER, /* It may lack anything. */
+    JOURNAL_PEER_KNOWN,    /* It followed this very log, up to `applied`, and
+                              it is the one that confirmed ours. */
+    JOURNAL_PEER_FIRST,    /* We hold nothing and have met nobody yet. */
+};
+/* The live stream starts behind *live_after. */
+enum journal_plan journal_follow(struct journal_log *log,
+                                 enum journal_peer peer, uint64_t applied,
+                                 uint64_t *live_after);
 /* The link is gone: what was being scanned is dirty again. */
 void journal_apart(struct journal_log *log);
 

@@ -59,7 +59,7 @@ static void pair_up(void)
 {
     uint64_t after;
 
-    ck_assert_int_eq(journal_follow(changes, false, 0, &after), JOURNAL_FULL);
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_STRANGER, 0, &after), JOURNAL_FULL);
     ck_assert(journal_round_begin(changes));
     journal_round_confirm(changes, UINT64_MAX);
     ck_assert_uint_eq(figures().dirty_buckets, 0);
@@ -296,7 +296,7 @@ START_TEST(a_peer_that_has_all_goes_on)
     set(KEY(1));
     set(KEY(2));
     journal_apart(changes);
-    ck_assert_int_eq(journal_follow(changes, true, 1, &after), JOURNAL_CONTINUE);
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_KNOWN, 1, &after), JOURNAL_CONTINUE);
     ck_assert_uint_eq(after, 1);
     ck_assert_uint_eq(figures().confirmed, 1);
 }
@@ -310,7 +310,7 @@ START_TEST(a_peer_that_lacks_lost_entries_gets_the_dirty_buckets)
     pair_up();
     for (unsigned i = 1; i <= RING + 2; i++)
         set(KEY(i));
-    ck_assert_int_eq(journal_follow(changes, true, 0, &after), JOURNAL_DELTA);
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_KNOWN, 0, &after), JOURNAL_DELTA);
     ck_assert_uint_eq(after, 2);
     ck_assert(journal_round_begin(changes));
     ck_assert(journal_round_run(changes, 0, &run));
@@ -321,12 +321,13 @@ START_TEST(a_peer_that_lacks_lost_entries_gets_the_dirty_buckets)
 END_TEST
 
 static const struct {
-    bool known;
+    enum journal_peer peer;
     uint64_t applied;
 } fulls[] = {
-    {false, 2}, /* Another peer, or another memory. */
-    {true, 1},  /* It says less than it has confirmed. */
-    {true, 9},  /* It says more than there is. */
+    {JOURNAL_PEER_STRANGER, 2}, /* Another peer, or another memory. */
+    {JOURNAL_PEER_KNOWN, 1},    /* It says less than it has confirmed. */
+    {JOURNAL_PEER_KNOWN, 9},    /* It says more than there is. */
+    {JOURNAL_PEER_FIRST, 0},    /* But we have changes. */
 };
 
 START_TEST(who_cannot_go_on_gets_everything)
@@ -337,7 +338,7 @@ START_TEST(who_cannot_go_on_gets_everything)
     for (unsigned i = 1; i <= 3; i++)
         set(KEY(i));
     journal_confirm(changes, 2);
-    ck_assert_int_eq(journal_follow(changes, fulls[_i].known, fulls[_i].applied,
+    ck_assert_int_eq(journal_follow(changes, fulls[_i].peer, fulls[_i].applied,
                                     &after),
                      JOURNAL_FULL);
     ck_assert_uint_eq(after, 3);
@@ -347,16 +348,27 @@ START_TEST(who_cannot_go_on_gets_everything)
 }
 END_TEST
 
+START_TEST(who_is_new_himself_has_nothing_to_tell)
+{
+    uint64_t after = 9;
+
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_FIRST, 0, &after),
+                     JOURNAL_CONTINUE);
+    ck_assert_uint_eq(after, 0);
+    ck_assert_uint_eq(figures().dirty_buckets, 0);
+}
+END_TEST
+
 START_TEST(a_scan_cut_short_starts_over_where_it_was)
 {
     uint64_t after;
 
-    ck_assert_int_eq(journal_follow(changes, false, 0, &after), JOURNAL_FULL);
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_STRANGER, 0, &after), JOURNAL_FULL);
     ck_assert(journal_round_begin(changes));
     journal_round_confirm(changes, END(99));
     journal_apart(changes);
     ck_assert_uint_eq(figures().dirty_buckets, 156);
-    ck_assert_int_eq(journal_follow(changes, true, 0, &after), JOURNAL_DELTA);
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_KNOWN, 0, &after), JOURNAL_DELTA);
 }
 END_TEST
 
@@ -368,7 +380,7 @@ START_TEST(a_scan_sends_the_removals_of_its_buckets)
     bool more;
 
     removed = drop(KEY(1));
-    ck_assert_int_eq(journal_follow(changes, false, 0, &after), JOURNAL_FULL);
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_STRANGER, 0, &after), JOURNAL_FULL);
     ck_assert_uint_eq(figures().tombstones, 1); /* Not told yet. */
     ck_assert(journal_round_begin(changes));
     drop(KEY(2)); /* Goes live. */
@@ -487,6 +499,7 @@ static void add_tests(TCase *tests)
                    a_peer_that_lacks_lost_entries_gets_the_dirty_buckets);
     tcase_add_loop_test(tests, who_cannot_go_on_gets_everything, 0,
                         COUNT_OF(fulls));
+    tcase_add_test(tests, who_is_new_himself_has_nothing_to_tell);
     tcase_add_test(tests, a_scan_cut_short_starts_over_where_it_was);
     tcase_add_test(tests, a_scan_sends_the_removals_of_its_buckets);
     tcase_add_test(tests, a_flush_is_an_entry_that_may_get_lost);

@@ -10,3 +10,12 @@ $(tests_unit_replication_test_codec_OBJECTS): proto/replication.pb-c.h
 check_PROGRAMS += tests/unit/replication/test_replication
 tests_unit_replication_test_replication_LDADD = $(LINK_REPLICATION) \
 	$(CHECK_LIBS)
+
+check_PROGRAMS += \
+	tests/unit/replication/test_address \
+	tests/unit/replication/test_doorman
+tests_unit_replication_test_address_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
+tests_unit_replication_test_doorman_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/replication/test_node
+tests_unit_replication_test_node_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)

@@ -1,0 +1,758 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Two nodes that hand each other their bytes, and a trace of who says what:
+ * "A>B HELLO". The simulation looks for what nobody thought of; here is what
+ * must be so. */
+#include "replication/node.h"
+
+#include "replication/codec.h"
+#include "src/base/memory.h"
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define T0 (1700000000 * NS_PER_S)
+#define OUT_BYTES (4 * CODEC_PART_BYTES)
+#define ROUNDS_MAX 2000
+
+struct side {
+    char name;
+    struct engine *engine;
+    struct engine_thread *client;
+    struct node *node;
+    bool listening;
+    bool dialing;
+    bool serving;
+    bool closing[NODE_LINKS_MAX];
+    struct side *at_link[NODE_LINKS_MAX]; /* Who is at the other end... */
+    unsigned their_link[NODE_LINKS_MAX];  /* ...and on which link there. */
+};
+
+static struct side a, b, c;
+static uint64_t now_ns;
+static char trace[8192];
+static size_t trace_size;
+static char out[OUT_BYTES];
+
+/* ---- trace ---- */
+
+static void note(const char *text)
+{
+    trace_size += (size_t)snprintf(trace + trace_size,
+                                   sizeof(trace) - trace_size, "%s\n", text);
+    ck_assert_uint_lt(trace_size, sizeof(trace));
+}
+
+static void note_frame(const struct side *from, const struct side *to,
+                       const struct message *message)
+{
+    static const char *const names[] = {
+        [MESSAGE_HELLO] = "HELLO",         [MESSAGE_REFUSE] = "REFUSE",
+        [MESSAGE_PLAN] = "PLAN",           [MESSAGE_BATCH] = "BATCH",
+        [MESSAGE_PART] = "PART",           [MESSAGE_PURGE] = "PURGE",
+        [MESSAGE_MARK] = "MARK",           [MESSAGE_ACK] = "ACK",
+        [MESSAGE_FLUSH] = "FLUSH",         [MESSAGE_HEARTBEAT] = "HEARTBEAT",
+        [MESSAGE_GOODBYE] = "GOODBYE",
+    };
+    char line[64];
+    char more[32] = "";
+
+    if (message->type == MESSAGE_HEARTBEAT || message->type == MESSAGE_ACK ||
+        (message->type == MESSAGE_MARK && !message->mark.done))
+        return;
+    if (message->type == MESSAGE_PLAN)
+        snprintf(more, sizeof(more), " %d", (int)message->plan.kind);
+    if (message->type == MESSAGE_BATCH)
+        snprintf(more, sizeof(more), " %zu", message->batch.count);
+    if (message->type == MESSAGE_REFUSE)
+        snprintf(more, sizeof(more), " %d", (int)message->refuse.reason);
+    snprintf(line, sizeof(line), "%c>%c %s%s", from->name, to->name,
+             names[message->type], more);
+    note(line);
+}
+
+static void note_frames(const struct side *from, const struct side *to,
+                        struct slice bytes)
+{
+    struct codec *codec = codec_new();
+    struct message message;
+    size_t consumed = 1;
+    size_t needed;
+
+    while (bytes.size > 0 && consumed > 0) {
+        ck_assert_int_eq(
+            codec_decode(codec, bytes, &message, &consumed, &needed), 0);
+        note_frame(from, to, &message);
+        bytes.data += consumed;
+        bytes.size -= consumed;
+    }
+    codec_free(&codec);
+}
+
+/* ---- hooks ---- */
+
+static void note_who(const struct side *side, const char *what)
+{
+    char line[32];
+
+    snprintf(line, sizeof(line), "%c %s", side->name, what);
+    note(line);
+}
+
+static void on_dial(void *ctx)
+{
+    struct side *side = ctx;
+
+    ck_assert(!side->dialing);
+    side->dialing = true;
+}
+
+static int on_listen(void *ctx, bool open)
+{
+    struct side *side = ctx;
+
+    side->listening = open;
+    note_who(side, open ? "listens" : "stops listening");
+    return 0;
+}
+
+static void on_close(void *ctx, unsigned link)
+{
+    struct side *side = ctx;
+
+    side->closing[link] = true;
+}
+
+static void on_serve(void *ctx)
+{
+    struct side *side = ctx;
+
+    side->serving = true;
+    note_who(side, "serves");
+}
+
+/* ---- two sides and what lies between ---- */
+
+static void boot(struct side *side, char name, uint64_t node, bool dials)
+{
+    struct engine_config engine = {.memory_bytes = 16 * MIB,
+                                   .item_bytes_max = 2 * MIB,
+                                   .page_bytes = 64 * KIB};
+    struct node_hooks hooks = {.ctx = side,
+                               .dial = on_dial,
+                               .listen = on_listen,
+                               .close = on_close,
+                               .serve = on_serve};
+    struct node_config config = {.node = node,
+                                 .incarnation = node + now_ns,
+                                 .pair = "pair",
+                                 .peer_name = "peer",
+                                 .dials = dials,
+                                 .item_bytes_max = MIB,
+                                 .join_wait_ms = 2000,
+                                 .dead_ms = 1000,
+                                 .drain_ms = 5000,
+                                 .ring_entries = 64,
+                                 .tombstones_max = 16,
+                                 .random_seed = node};
+
+    *side = (struct side){.name = name};
+    ck_assert_int_eq(engine_new(&engine, &side->engine), 0);
+    config.engine = side->engine;
+    ck_assert_int_eq(node_new(&config, &hooks, &side->node), 0);
+    side->client = engine_thread_new(side->engine);
+    engine_thread_set_now(side->client, now_ns);
+    node_start(side->node, now_ns);
+}
+
+static void halt(struct side *side)
+{
+    node_free(&side->node);
+    if (side->client != NULL)
+        engine_thread_free(&side->client);
+    if (side->engine != NULL)
+        engine_free(&side->engine);
+}
+
+static unsigned free_link(const struct side *side)
+{
+    unsigned link = 0;
+
+    while (side->at_link[link] != NULL)
+        link++;
+    ck_assert_uint_lt(link, NODE_LINKS_MAX);
+    return link;
+}
+
+/* The call of one side reaches the other. */
+static void connect_to(struct side *from, struct side *to)
+{
+    unsigned here = free_link(from);
+    unsigned there;
+
+    ck_assert(from->dialing);
+    from->dialing = false;
+    from->at_link[here] = to;
+    there = free_link(to);
+    to->at_link[there] = from;
+    from->their_link[here] = there;
+    to->their_link[there] = here;
+    node_dialed(from->node, now_ns, here);
+    node_accepted(to->node, now_ns, there);
+}
+
+static void nobody_there(struct side *from)
+{
+    ck_assert(from->dialing);
+    from->dialing = false;
+    node_dial_failed(from->node, now_ns, "refused");
+}
+
+static void end_link(struct side *side, unsigned link)
+{
+    struct side *other = side->at_link[link];
+    unsigned there = side->their_link[link];
+
+    side->at_link[link] = NULL;
+    side->closing[link] = false;
+    node_lost(side->node, now_ns, link, "closed");
+    if (other == NULL || other->node == NULL ||
+        other->at_link[there] != side)
+        return;
+    other->at_link[there] = NULL;
+    other->closing[there] = false;
+    node_lost(other->node, now_ns, there, "closed");
+}
+
+static void deliver(struct side *to, unsigned link, struct slice bytes)
+{
+    size_t needed;
+
+    while (bytes.size > 0) {
+        size_t taken =
+            node_received(to->node, now_ns, link, bytes, &needed);
+
+        ck_assert_uint_gt(taken, 0);
+        bytes.data += taken;
+        bytes.size -= taken;
+    }
+}
+
+/* One output of one link; true when there was any. */
+static bool pass_on(struct side *from, unsigned link)
+{
+    struct side *to = from->at_link[link];
+    size_t size;
+
+    if (to == NULL)
+        return false;
+    size = node_output(from->node, now_ns, link, out, sizeof(out));
+    if (size > 0) {
+        note_frames(from, to, slice_make(out, size));
+        deliver(to, from->their_link[link], slice_make(out, size));
+    }
+    if (size == 0 && from->closing[link])
+        end_link(from, link);
+    return size > 0;
+}
+
+static bool pass_all(struct side *side)
+{
+    bool any = false;
+
+    for (unsigned link = 0; link < NODE_LINKS_MAX; link++)
+        any |= pass_on(side, link);
+    return any;
+}
+
+/* Until nobody has anything to say. */
+static void settle(void)
+{
+    unsigned rounds = 0;
+    bool any = true;
+
+    while (any) {
+        any = a.node != NULL && pass_all(&a);
+        any |= b.node != NULL && pass_all(&b);
+        any |= c.node != NULL && pass_all(&c);
+        ck_assert_uint_lt(++rounds, ROUNDS_MAX);
+    }
+}
+
+static void pass_time(uint64_t ms)
+{
+    now_ns += ms * NS_PER_MS;
+    if (a.node != NULL)
+        node_tick(a.node, now_ns);
+    if (b.node != NULL)
+        node_tick(b.node, now_ns);
+}
+
+static void expect_trace(const char *text)
+{
+    ck_assert_str_eq(trace, text);
+    trace_size = 0;
+    trace[0] = '\0';
+}
+
+static void forget_trace(void)
+{
+    trace_size = 0;
+    trace[0] = '\0';
+}
+
+/* ---- clients ---- */
+
+static void put(struct side *side, const char *key, const char *value,
+                size_t size)
+{
+    struct engine_write write = {
+        .key = engine_key_of(side->engine, slice_of(key)),
+        .mode = ENGINE_SET,
+        .client_flags = 7,
+        .value_size = size};
+    stamp_t stamp;
+
+    engine_thread_set_now(side->client, now_ns);
+    ck_assert_int_eq(engine_store(side->client, &write, value, &stamp),
+                     ENGINE_STORED);
+}
+
+static void set(struct side *side, const char *key, const char *value)
+{
+    put(side, key, value, strlen(value));
+}
+
+static void drop(struct side *side, const char *key)
+{
+    struct engine_key engine_key =
+        engine_key_of(side->engine, slice_of(key));
+
+    engine_thread_set_now(side->client, now_ns);
+    (void)engine_remove(side->client, &engine_key);
+}
+
+static const char *get(struct side *side, const char *key)
+{
+    static char value[64];
+    struct engine_key engine_key =
+        engine_key_of(side->engine, slice_of(key));
+    struct engine_view view;
+    struct slice bytes;
+
+    engine_thread_set_now(side->client, now_ns);
+    if (!engine_get(side->client, &engine_key, &view))
+        return "(none)";
+    bytes = engine_item_bytes(side->client, view.item, 0);
+    snprintf(value, sizeof(value), "%.*s", (int)bytes.size, bytes.data);
+    engine_view_end(side->client, &view);
+    return value;
+}
+
+static struct node_status status(const struct side *side)
+{
+    struct node_status now;
+
+    node_status(side->node, now_ns, &now);
+    return now;
+}
+
+/* A serves alone, B joins it. */
+static void pair_up(void)
+{
+    boot(&a, 'A', 1, true);
+    nobody_there(&a);
+    boot(&b, 'B', 2, true);
+    connect_to(&b, &a);
+    settle();
+    pass_time(1);
+    settle();
+    ck_assert_int_eq(status(&a).state, NODE_PAIRED);
+    ck_assert_int_eq(status(&b).state, NODE_PAIRED);
+    forget_trace();
+}
+
+static void begin(void)
+{
+    now_ns = T0;
+    a = b = c = (struct side){.node = NULL};
+    forget_trace();
+}
+
+static void end(void)
+{
+    halt(&a);
+    halt(&b);
+    halt(&c);
+}
+
+/* ---- scenarios ---- */
+
+START_TEST(a_joining_node_serves_when_it_has_the_data)
+{
+    boot(&a, 'A', 1, true);
+    nobody_there(&a);
+    set(&a, "k", "v");
+    boot(&b, 'B', 2, true);
+    connect_to(&b, &a);
+    settle();
+    expect_trace("A listens\n"
+                 "A serves\n"
+                 "B>A HELLO\n"
+                 "A>B HELLO\n"
+                 "A>B PLAN 3\n"
+                 "A>B BATCH 1\n"
+                 "A>B MARK\n"
+                 "B serves\n"
+                 "B>A PLAN 1\n");
+    ck_assert_str_eq(get(&b, "k"), "v");
+    ck_assert_int_eq(status(&a).role, NODE_ROLE_LISTENER);
+    ck_assert_int_eq(status(&b).role, NODE_ROLE_DIALER);
+    ck_assert_int_eq(status(&a).resync_kind, RESYNC_FULL);
+    ck_assert_uint_eq(status(&b).dirty_buckets, 0);
+}
+END_TEST
+
+START_TEST(changes_go_both_ways)
+{
+    pair_up();
+    set(&a, "x", "1");
+    set(&b, "y", "2");
+    settle();
+    expect_trace("A>B BATCH 1\nB>A BATCH 1\n");
+    ck_assert_str_eq(get(&b, "x"), "1");
+    ck_assert_str_eq(get(&a, "y"), "2");
+    ck_assert_uint_eq(status(&a).lag_entries, 0);
+}
+END_TEST
+
+START_TEST(a_hot_key_goes_once)
+{
+    pair_up();
+    for (unsigned i = 0; i < 20; i++)
+        set(&a, "hot", i < 19 ? "old" : "new");
+    settle();
+    expect_trace("A>B BATCH 1\n");
+    ck_assert_str_eq(get(&b, "hot"), "new");
+    ck_assert_uint_eq(status(&a).seq_acked, 20);
+}
+END_TEST
+
+START_TEST(nothing_comes_back_to_where_it_was_written)
+{
+    pair_up();
+    set(&a, "k", "v");
+    settle();
+    ck_assert_uint_eq(status(&b).sent, 0);
+    ck_assert_uint_eq(status(&b).seq_next, 1);
+}
+END_TEST
+
+START_TEST(a_removal_goes_even_on_a_miss)
+{
+    pair_up();
+    set(&b, "k", "v");
+    drop(&a, "k"); /* A has not got it yet. */
+    settle();
+    ck_assert_str_eq(get(&a, "k"), get(&b, "k"));
+    drop(&a, "k");
+    settle();
+    ck_assert_str_eq(get(&b, "k"), "(none)");
+    ck_assert_uint_eq(status(&a).tombstones, 0);
+}
+END_TEST
+
+START_TEST(of_two_writes_at_once_one_wins_on_both)
+{
+    pair_up();
+    set(&a, "k", "from A");
+    set(&b, "k", "from B");
+    settle();
+    ck_assert_str_ne(get(&a, "k"), "(none)");
+    ck_assert_int_eq(strcmp(get(&a, "k"), "from A") == 0,
+                     strcmp(get(&b, "k"), "from A") == 0);
+    ck_assert_uint_eq(status(&a).conflicts + status(&b).conflicts, 1);
+}
+END_TEST
+
+START_TEST(a_flush_goes_ahead_of_what_follows_it)
+{
+    pair_up();
+    set(&a, "old", "1");
+    settle();
+    forget_trace();
+    now_ns += NS_PER_S;
+    engine_thread_set_now(a.client, now_ns);
+    engine_flush(a.client, 0);
+    set(&a, "new", "2");
+    settle();
+    expect_trace("A>B FLUSH\nA>B BATCH 1\n");
+    ck_assert_str_eq(get(&b, "old"), "(none)");
+    ck_assert_str_eq(get(&b, "new"), "2");
+}
+END_TEST
+
+START_TEST(a_big_value_goes_in_parts)
+{
+    static char big[300000];
+    struct engine_view view;
+    struct engine_key key;
+
+    memset(big, 'x', sizeof(big));
+    pair_up();
+    put(&a, "big", big, sizeof(big));
+    set(&a, "small", "1");
+    settle();
+    ck_assert_ptr_nonnull(strstr(trace, "A>B PART\nA>B PART\n"));
+    ck_assert_str_eq(get(&b, "small"), "1");
+    key = engine_key_of(b.engine, SLICE_LITERAL("big"));
+    ck_assert(engine_get(b.client, &key, &view));
+    ck_assert_uint_eq(view.value_size, sizeof(big));
+    ck_assert_uint_eq(view.client_flags, 7);
+    engine_view_end(b.client, &view);
+    ck_assert_uint_eq(status(&a).lag_entries, 0);
+}
+END_TEST
+
+START_TEST(a_short_cut_goes_on_where_it_was)
+{
+    pair_up();
+    end_link(&b, 0);
+    set(&a, "k", "v");
+    expect_trace("B listens\n");
+    pass_time(1000);
+    connect_to(&b, &a);
+    settle();
+    ck_assert_ptr_nonnull(strstr(trace, "A>B PLAN 1\n"));
+    ck_assert_ptr_nonnull(strstr(trace, "B>A PLAN 1\n"));
+    ck_assert_str_eq(get(&b, "k"), "v");
+    ck_assert_int_eq(status(&a).resync_kind, RESYNC_CONTINUE);
+    ck_assert_uint_eq(status(&a).reconnects, 1);
+}
+END_TEST
+
+START_TEST(after_a_long_cut_only_what_is_dirty_goes)
+{
+    char key[16];
+
+    pair_up();
+    set(&a, "quiet", "1");
+    settle();
+    end_link(&b, 0);
+    for (unsigned i = 0; i < 100; i++) { /* The ring has 64. */
+        snprintf(key, sizeof(key), "k%u", i);
+        set(&a, key, "v");
+    }
+    pass_time(1000);
+    connect_to(&b, &a);
+    settle();
+    ck_assert_ptr_nonnull(strstr(trace, "A>B PLAN 2\n"));
+    ck_assert_str_eq(get(&b, "k0"), "v");
+    ck_assert_str_eq(get(&b, "k99"), "v");
+    ck_assert_uint_eq(status(&a).resync_items, 36);
+    ck_assert_uint_eq(status(&a).dirty_buckets, 0);
+}
+END_TEST
+
+START_TEST(a_survivor_keeps_what_it_has_and_gives_it_back)
+{
+    pair_up();
+    set(&b, "k", "v");
+    settle();
+    halt(&b);
+    end_link(&a, 0);
+    ck_assert_int_eq(status(&a).state, NODE_ALONE);
+    ck_assert(a.listening);
+    set(&a, "k2", "v2");
+    now_ns += NS_PER_S;
+    boot(&b, 'B', 3, true);
+    connect_to(&b, &a);
+    settle();
+    ck_assert_str_eq(get(&b, "k"), "v");
+    ck_assert_str_eq(get(&b, "k2"), "v2");
+}
+END_TEST
+
+START_TEST(two_that_ran_alone_agree_and_the_later_removal_wins)
+{
+    boot(&a, 'A', 1, true);
+    nobody_there(&a);
+    boot(&b, 'B', 2, true);
+    nobody_there(&b);
+    set(&a, "k", "old");
+    set(&a, "a", "1");
+    now_ns += NS_PER_S;
+    drop(&b, "k");
+    set(&b, "b", "2");
+    pass_time(1000);
+    connect_to(&b, &a);
+    settle();
+    ck_assert_str_eq(get(&a, "k"), "(none)");
+    ck_assert_str_eq(get(&b, "k"), "(none)");
+    ck_assert_str_eq(get(&b, "a"), "1");
+    ck_assert_str_eq(get(&a, "b"), "2");
+}
+END_TEST
+
+START_TEST(calls_that_cross_end_as_one_link)
+{
+    boot(&a, 'A', 1, true);
+    nobody_there(&a);
+    boot(&b, 'B', 2, true);
+    nobody_there(&b);
+    pass_time(1000);
+    connect_to(&a, &b);
+    connect_to(&b, &a);
+    settle();
+    settle();
+    ck_assert_int_eq(status(&a).state, NODE_PAIRED);
+    ck_assert_int_eq(status(&b).state, NODE_PAIRED);
+    /* The lower node's call stays. */
+    ck_assert_int_eq(status(&a).role, NODE_ROLE_DIALER);
+    ck_assert_int_eq(status(&b).role, NODE_ROLE_LISTENER);
+}
+END_TEST
+
+START_TEST(a_third_node_is_refused_in_words)
+{
+    pair_up();
+    boot(&c, 'C', 9, true);
+    connect_to(&c, &a);
+    settle();
+    expect_trace("C>A HELLO\nA>C REFUSE 3\n");
+    ck_assert_int_eq(status(&c).state, NODE_STARTING);
+    ck_assert(!c.serving);
+    ck_assert_int_eq(status(&a).state, NODE_PAIRED);
+    ck_assert_uint_eq(status(&a).refused, 1);
+}
+END_TEST
+
+START_TEST(nothing_is_said_to_who_says_no_hello)
+{
+    boot(&a, 'A', 1, false);
+    boot(&c, 'C', 9, true);
+    c.at_link[0] = &a;
+    a.at_link[0] = &c;
+    node_accepted(a.node, now_ns, 0);
+    ck_assert_uint_eq(
+        node_output(a.node, now_ns, 0, out, sizeof(out)), 0);
+    deliver(&a, 0, SLICE_LITERAL("stats\r\nget k\r\n"));
+    ck_assert_uint_eq(
+        node_output(a.node, now_ns, 0, out, sizeof(out)), 0);
+    ck_assert(a.closing[0]);
+    a.at_link[0] = c.at_link[0] = NULL;
+}
+END_TEST
+
+START_TEST(a_clean_stop_tells_everything_first)
+{
+    pair_up();
+    set(&a, "k", "v");
+    node_drain(a.node, now_ns);
+    ck_assert(!node_drained(a.node));
+    settle();
+    expect_trace("A stops listening\nA>B BATCH 1\nA>B GOODBYE\n"
+                 "B listens\n");
+    ck_assert(node_drained(a.node));
+    ck_assert_str_eq(get(&b, "k"), "v");
+    ck_assert_int_eq(status(&b).state, NODE_ALONE);
+}
+END_TEST
+
+START_TEST(a_clean_stop_ends_when_the_peer_does_not_answer)
+{
+    pair_up();
+    set(&a, "k", "v");
+    node_drain(a.node, now_ns);
+    now_ns += 5 * NS_PER_S;
+    node_tick(a.node, now_ns);
+    ck_assert(node_drained(a.node));
+}
+END_TEST
+
+START_TEST(a_sleeper_is_told_of_what_came_in_between)
+{
+    pair_up();
+    ck_assert(node_may_sleep(a.node));
+    set(&a, "k", "v");
+    ck_assert(!node_may_sleep(a.node));
+    settle();
+    ck_assert(node_may_sleep(a.node));
+}
+END_TEST
+
+START_TEST(whoever_hashes_otherwise_is_left)
+{
+    static const char key[] = "k";
+    struct codec_batch batch;
+    struct mutation wrong = {.kind = MUTATION_SET,
+                             .hash = 12345,
+                             .stamp = T0,
+                             .key = {key, 1},
+                             .value = {key, 1}};
+
+    pair_up();
+    ck_assert(codec_batch_begin(&batch, out, sizeof(out)));
+    /* A value of one byte, which fill copies from where it lies. */
+    wrong.value = slice_make(NULL, 0);
+    ck_assert(codec_batch_add(&batch, &wrong, 0, NULL, NULL));
+    deliver(&b, 0, slice_make(out, codec_batch_end(&batch, 0)));
+    ck_assert_int_eq(status(&b).state, NODE_ALONE);
+    ck_assert_str_eq(get(&b, "k"), "(none)");
+}
+END_TEST
+
+START_TEST(an_acknowledgement_of_the_future_is_a_lie)
+{
+    struct message message = {.type = MESSAGE_ACK};
+    struct codec *codec = codec_new();
+    size_t size;
+
+    pair_up();
+    message.ack.applied = 1000000;
+    size = codec_encode(codec, &message, out, sizeof(out));
+    deliver(&a, 0, slice_make(out, size));
+    ck_assert_int_eq(status(&a).state, NODE_ALONE);
+    codec_free(&codec);
+}
+END_TEST
+
+START_TEST(a_config_that_cannot_work_is_refused)
+{
+    struct node_hooks hooks = {.ctx = NULL};
+    struct node_config config = {.pair = "pair"};
+    struct node *node = NULL;
+
+    ck_assert_int_eq(node_new(&config, &hooks, &node), -ERR_RANGE);
+    ck_assert_ptr_null(node);
+}
+END_TEST
+
+static void add_tests(TCase *tests)
+{
+    tcase_add_checked_fixture(tests, begin, end);
+    tcase_add_test(tests, a_joining_node_serves_when_it_has_the_data);
+    tcase_add_test(tests, changes_go_both_ways);
+    tcase_add_test(tests, a_hot_key_goes_once);
+    tcase_add_test(tests, nothing_comes_back_to_where_it_was_written);
+    tcase_add_test(tests, a_removal_goes_even_on_a_miss);
+    tcase_add_test(tests, of_two_writes_at_once_one_wins_on_both);
+    tcase_add_test(tests, a_flush_goes_ahead_of_what_follows_it);
+    tcase_add_test(tests, a_big_value_goes_in_parts);
+    tcase_add_test(tests, a_short_cut_goes_on_where_it_was);
+    tcase_add_test(tests, after_a_long_cut_only_what_is_dirty_goes);
+    tcase_add_test(tests, a_survivor_keeps_what_it_has_and_gives_it_back);
+    tcase_add_test(tests,
+                   two_that_ran_alone_agree_and_the_later_removal_wins);
+    tcase_add_test(tests, calls_that_cross_end_as_one_link);
+    tcase_add_test(tests, a_third_node_is_refused_in_words);
+    tcase_add_test(tests, nothing_is_said_to_who_says_no_hello);
+    tcase_add_test(tests, a_clean_stop_tells_everything_first);
+    tcase_add_test(tests, a_clean_stop_ends_when_the_peer_does_not_answer);
+    tcase_add_test(tests, a_sleeper_is_told_of_what_came_in_between);
+    tcase_add_test(tests, whoever_hashes_otherwise_is_left);
+    tcase_add_test(tests, an_acknowledgement_of_the_future_is_a_lie);
+    tcase_add_test(tests, a_config_that_cannot_work_is_refused);
+}
+
+UNIT_MAIN("node", add_tests)
