@@ -51,6 +51,7 @@ def connect(address, port, netns=None, bound_s=REPLY_BOUND_S):
 
 def shorten(data, most=300):
     """Bytes for a message: long ones lose their middle."""
+    data = bytes(data)
     if len(data) <= most:
         return repr(data)
     half = most // 2
@@ -65,7 +66,7 @@ class Client:
 
     def __init__(self, address, port, netns=None):
         self.sock = connect(address, port, netns)
-        self.pending = b''
+        self.pending = bytearray()  # Cheap to cut off the front of.
 
     def close(self):
         self.sock.close()
@@ -87,7 +88,8 @@ class Client:
     def read(self, count):
         while len(self.pending) < count:
             self._more()
-        data, self.pending = self.pending[:count], self.pending[count:]
+        data = bytes(self.pending[:count])
+        del self.pending[:count]
         return data
 
     def read_until(self, end):
@@ -104,8 +106,8 @@ class Client:
         return self.read_until(b'\r\n')[:-2]
 
     def expect(self, reply):
-        while not (len(self.pending) >= len(reply)):
-            assert reply.startswith(self.pending), (
+        while len(self.pending) < len(reply):
+            assert self.pending == reply[:len(self.pending)], (
                 f'expected {shorten(reply)}, got {shorten(self.pending)}')
             try:
                 self._more()
@@ -138,9 +140,9 @@ class Client:
         """Whether this is what comes back; a wrong byte is enough to know."""
         self.send(request)
         while len(self.pending) < len(reply) and \
-                reply.startswith(self.pending):
+                self.pending == reply[:len(self.pending)]:
             self._more()
-        got, self.pending = self.pending, b''
+        got = self.read(len(self.pending))
         return got == reply
 
     def command(self, text):

@@ -9,6 +9,7 @@ from harness.haproxy import Haproxy
 from harness.hosts import Hosts
 from harness.node import Node, Pair
 from harness.process import end_children
+from harness.wait import guards
 
 COMMAND_BOUND_S = 60
 
@@ -30,6 +31,11 @@ class Test:
         self.processes = []
         self._deferred = []
         os.makedirs(directory)
+        guards[:] = [self._check_alive]
+
+    def _check_alive(self):
+        for name, process in self.processes:
+            assert process.alive() or process.end_expected, f'{name} is dead'
 
     def defer(self, function, *args):
         """Is called when the test is over, the last one first."""

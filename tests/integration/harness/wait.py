@@ -10,6 +10,10 @@ POLL_S = 0.005
 BOUND_S = 30
 
 
+# Called while waiting; raises when there is no point in waiting on.
+guards = []
+
+
 class NotInTime(AssertionError):
     """What was waited for did not come true."""
 
@@ -28,6 +32,8 @@ def wait_for(what, condition, bound_s=BOUND_S):
                 return last
         except (OSError, EOFError) as error:
             last = repr(error)
+            for guard in guards:
+                guard()
         if time.monotonic() > end:
             raise NotInTime(f'waited {bound_s} s for: {what}; last: {last!r}')
         time.sleep(POLL_S)
