@@ -72,31 +72,36 @@ void replication_status_fini(struct replication *replication)
     lock_fini(&replication->status_lock);
 }
 
-/* Under the lock. */
+/* The figures come first: they need locks that rank below this one. */
 static void write_down(struct replication *replication, uint64_t now_ns)
 {
-    node_status(replication->node, now_ns, &replication->status);
-    replication->status.refused += replication->doorman.refused;
-    replication->status_told = replication->status_asked;
+    uint64_t asked =
+        __atomic_load_n(&replication->status_asked, __ATOMIC_RELAXED);
+    struct node_status status;
+
+    node_status(replication->node, now_ns, &status);
+    status.refused += replication->doorman.refused;
+    lock_take(&replication->status_lock);
+    replication->status = status;
+    replication->status_told = asked;
     (void)pthread_cond_broadcast(&replication->status_fresh);
+    lock_release(&replication->status_lock);
 }
 
 void replication_status_tell(struct replication *replication, uint64_t now_ns)
 {
     /* Nobody asks a million times a second; the loop comes round so often. */
-    if (__atomic_load_n(&replication->status_asked, __ATOMIC_RELAXED) ==
+    if (__atomic_load_n(&replication->status_asked, __ATOMIC_RELAXED) !=
         replication->status_told)
-        return;
-    lock_take(&replication->status_lock);
-    write_down(replication, now_ns);
-    lock_release(&replication->status_lock);
+        write_down(replication, now_ns);
 }
 
 void replication_status_end(struct replication *replication, uint64_t now_ns)
 {
+    write_down(replication, now_ns);
     lock_take(&replication->status_lock);
     replication->running = false;
-    write_down(replication, now_ns);
+    (void)pthread_cond_broadcast(&replication->status_fresh);
     lock_release(&replication->status_lock);
 }
 
