@@ -271,7 +271,8 @@ static uint32_t take_fixed32(struct reader *reader)
 }
 
 /* False at the end, and when the reader failed. wires: of the fields that are
- * known, by number; a known one with another wire type is a failure. */
+ * known, by number; a known one with another wire type is a failure, and so
+ * is number 0, which has none. */
 static inline bool next_field(struct reader *reader, const uint8_t *wires,
                               size_t wires_count, struct field *field)
 {
@@ -301,7 +302,7 @@ static inline bool next_field(struct reader *reader, const uint8_t *wires,
         reader->failed = true;
         break;
     }
-    if (tag > UINT32_MAX || field->number == 0 ||
+    if (tag > UINT32_MAX ||
         (field->number < wires_count && wires[field->number] != field->wire))
         reader->failed = true;
     return !reader->failed;

@@ -47,18 +47,20 @@ static void note_stranger(struct doorman *doorman, uint64_t now_ns,
                           const struct address *address)
 {
     size_t place = find_place(doorman, now_ns, address);
+    bool known;
 
     doorman->refused++;
     if (place == DOORMAN_STRANGERS_MAX)
         return;
-    if (place == doorman->strangers_count)
-        doorman->strangers_count++;
-    else if (address_same_host(&doorman->strangers[place].address, address) &&
-             now_ns - doorman->strangers[place].logged_ns < NS_PER_S) {
+    known = place < doorman->strangers_count &&
+            address_same_host(&doorman->strangers[place].address, address);
+    if (known && now_ns - doorman->strangers[place].logged_ns < NS_PER_S) {
         doorman->strangers[place].since++;
         return;
     }
-    log_stranger(doorman, address, doorman->strangers[place].since);
+    log_stranger(doorman, address, known ? doorman->strangers[place].since : 0);
+    if (place == doorman->strangers_count)
+        doorman->strangers_count++;
     doorman->strangers[place].address = *address;
     doorman->strangers[place].logged_ns = now_ns;
     doorman->strangers[place].since = 0;

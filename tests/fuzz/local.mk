@@ -48,3 +48,8 @@ EXTRA_DIST += tests/fuzz/corpus/text
 FUZZ_TARGETS += tests/fuzz/fuzz_session
 tests_fuzz_fuzz_session_LDADD = $(LINK_COMMAND) $(FUZZ_MAIN)
 EXTRA_DIST += tests/fuzz/corpus/session
+
+FUZZ_TARGETS += tests/fuzz/fuzz_node
+tests_fuzz_fuzz_node_LDADD = $(LINK_REPLICATION) $(FUZZ_MAIN)
+$(tests_fuzz_fuzz_node_OBJECTS): proto/replication.pb-c.h
+EXTRA_DIST += tests/fuzz/corpus/node

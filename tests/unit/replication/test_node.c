@@ -47,11 +47,11 @@ static void note_frame(const struct side *from, const struct side *to,
                        const struct message *message)
 {
     static const char *const names[] = {
-        [MESSAGE_HELLO] = "HELLO",         [MESSAGE_REFUSE] = "REFUSE",
-        [MESSAGE_PLAN] = "PLAN",           [MESSAGE_BATCH] = "BATCH",
-        [MESSAGE_PART] = "PART",           [MESSAGE_PURGE] = "PURGE",
-        [MESSAGE_MARK] = "MARK",           [MESSAGE_ACK] = "ACK",
-        [MESSAGE_FLUSH] = "FLUSH",         [MESSAGE_HEARTBEAT] = "HEARTBEAT",
+        [MESSAGE_HELLO] = "HELLO",     [MESSAGE_REFUSE] = "REFUSE",
+        [MESSAGE_PLAN] = "PLAN",       [MESSAGE_BATCH] = "BATCH",
+        [MESSAGE_PART] = "PART",       [MESSAGE_PURGE] = "PURGE",
+        [MESSAGE_MARK] = "MARK",       [MESSAGE_ACK] = "ACK",
+        [MESSAGE_FLUSH] = "FLUSH",     [MESSAGE_HEARTBEAT] = "HEARTBEAT",
         [MESSAGE_GOODBYE] = "GOODBYE",
     };
     char line[64];
@@ -216,8 +216,7 @@ static void end_link(struct side *side, unsigned link)
     side->at_link[link] = NULL;
     side->closing[link] = false;
     node_lost(side->node, now_ns, link, "closed");
-    if (other == NULL || other->node == NULL ||
-        other->at_link[there] != side)
+    if (other == NULL || other->node == NULL || other->at_link[there] != side)
         return;
     other->at_link[there] = NULL;
     other->closing[there] = false;
@@ -229,8 +228,7 @@ static void deliver(struct side *to, unsigned link, struct slice bytes)
     size_t needed;
 
     while (bytes.size > 0) {
-        size_t taken =
-            node_received(to->node, now_ns, link, bytes, &needed);
+        size_t taken = node_received(to->node, now_ns, link, bytes, &needed);
 
         ck_assert_uint_gt(taken, 0);
         bytes.data += taken;
@@ -306,11 +304,11 @@ static void forget_trace(void)
 static void put(struct side *side, const char *key, const char *value,
                 size_t size)
 {
-    struct engine_write write = {
-        .key = engine_key_of(side->engine, slice_of(key)),
-        .mode = ENGINE_SET,
-        .client_flags = 7,
-        .value_size = size};
+    struct engine_write write = {.key =
+                                     engine_key_of(side->engine, slice_of(key)),
+                                 .mode = ENGINE_SET,
+                                 .client_flags = 7,
+                                 .value_size = size};
     stamp_t stamp;
 
     engine_thread_set_now(side->client, now_ns);
@@ -325,8 +323,7 @@ static void set(struct side *side, const char *key, const char *value)
 
 static void drop(struct side *side, const char *key)
 {
-    struct engine_key engine_key =
-        engine_key_of(side->engine, slice_of(key));
+    struct engine_key engine_key = engine_key_of(side->engine, slice_of(key));
 
     engine_thread_set_now(side->client, now_ns);
     (void)engine_remove(side->client, &engine_key);
@@ -335,8 +332,7 @@ static void drop(struct side *side, const char *key)
 static const char *get(struct side *side, const char *key)
 {
     static char value[64];
-    struct engine_key engine_key =
-        engine_key_of(side->engine, slice_of(key));
+    struct engine_key engine_key = engine_key_of(side->engine, slice_of(key));
     struct engine_view view;
     struct slice bytes;
 
@@ -634,11 +630,9 @@ START_TEST(nothing_is_said_to_who_says_no_hello)
     c.at_link[0] = &a;
     a.at_link[0] = &c;
     node_accepted(a.node, now_ns, 0);
-    ck_assert_uint_eq(
-        node_output(a.node, now_ns, 0, out, sizeof(out)), 0);
+    ck_assert_uint_eq(node_output(a.node, now_ns, 0, out, sizeof(out)), 0);
     deliver(&a, 0, SLICE_LITERAL("stats\r\nget k\r\n"));
-    ck_assert_uint_eq(
-        node_output(a.node, now_ns, 0, out, sizeof(out)), 0);
+    ck_assert_uint_eq(node_output(a.node, now_ns, 0, out, sizeof(out)), 0);
     ck_assert(a.closing[0]);
     a.at_link[0] = c.at_link[0] = NULL;
 }
@@ -742,8 +736,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_short_cut_goes_on_where_it_was);
     tcase_add_test(tests, after_a_long_cut_only_what_is_dirty_goes);
     tcase_add_test(tests, a_survivor_keeps_what_it_has_and_gives_it_back);
-    tcase_add_test(tests,
-                   two_that_ran_alone_agree_and_the_later_removal_wins);
+    tcase_add_test(tests, two_that_ran_alone_agree_and_the_later_removal_wins);
     tcase_add_test(tests, calls_that_cross_end_as_one_link);
     tcase_add_test(tests, a_third_node_is_refused_in_words);
     tcase_add_test(tests, nothing_is_said_to_who_says_no_hello);

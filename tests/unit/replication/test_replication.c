@@ -634,6 +634,101 @@ START_TEST(a_hello_in_single_bytes_is_a_hello)
 }
 END_TEST
 
+/* All that comes until the other side closes; returns its size. */
+static size_t read_all(int fd, char *out, size_t room)
+{
+    struct pollfd event = {.fd = fd, .events = POLLIN};
+    size_t total = 0;
+    ssize_t size;
+
+    do {
+        ck_assert_int_gt(poll(&event, 1, WAIT_MS), 0);
+        size = read(fd, out + total, room - total);
+        if (size > 0)
+            total += (size_t)size;
+    } while (size > 0 && total < room);
+    (void)close(fd);
+    return total;
+}
+
+START_TEST(a_third_node_is_refused_in_words)
+{
+    struct codec *codec = codec_new();
+    size_t size, consumed, needed;
+    struct message message;
+    struct daemon a, b;
+    uint16_t ports[2];
+    char frame[512];
+    int fd;
+
+    pair_up(&a, &b, ports);
+    fd = knock_until_open(
+        stat_is(&a, "repl_role", "listener") ? ports[0] : ports[1], 1);
+    send_all(fd, frame, hello_frame(frame, sizeof(frame)));
+    size = read_all(fd, frame, sizeof(frame));
+    ck_assert_int_eq(codec_decode(codec, slice_make(frame, size), &message,
+                                  &consumed, &needed),
+                     0);
+    ck_assert_uint_eq(consumed, size);
+    ck_assert_int_eq(message.type, MESSAGE_REFUSE);
+    ck_assert_int_eq(message.refuse.reason, REFUSAL_PAIRED);
+    ck_assert_uint_gt(message.refuse.words.size, 0);
+    ck_assert_str_eq(stat_of(&a, "repl_state"), "paired");
+    codec_free(&codec);
+    stop(&a);
+    stop(&b);
+}
+END_TEST
+
+#define BIG_COUNT 25u
+#define BIG_BYTES 30000u
+
+/* A frame of the size that only other programs send. */
+START_TEST(a_frame_of_nearly_a_mebibyte_arrives)
+{
+    const struct message plan = {
+        .type = MESSAGE_PLAN,
+        .plan = {.kind = RESYNC_CONTINUE, .live_after = 0}};
+    struct mutation mutation = {.client_flags = 7};
+    struct codec *codec = codec_new();
+    struct codec_batch batch;
+    char frame[512], key[8];
+    uint16_t ports[2];
+    struct daemon a;
+    unsigned i;
+    char *large;
+    int fd;
+
+    two_ports(ports);
+    start(&a, "127.0.0.1", ports[1], ports[0]);
+    UNTIL(atomic_load(&a.serves));
+    fd = knock_until_open(ports[0], 1);
+    send_all(fd, frame, hello_frame(frame, sizeof(frame)));
+    send_all(fd, frame, codec_encode(codec, &plan, frame, sizeof(frame)));
+    large = memory_new(1, MIB);
+    ck_assert_ptr_nonnull(large);
+    ck_assert(codec_batch_begin(&batch, large, MIB));
+    memset(value_room, 'b', BIG_BYTES);
+    mutation.value = slice_make(value_room, BIG_BYTES);
+    for (i = 0; i < BIG_COUNT; i++) {
+        (void)snprintf(key, sizeof(key), "big%u", i);
+        mutation.key = slice_of(key);
+        mutation.hash = engine_key_of(a.engine, mutation.key).hash;
+        mutation.stamp = clock_now(&a.clock);
+        ck_assert(codec_batch_add(&batch, &mutation, BIG_BYTES, NULL, NULL));
+    }
+    send_all(fd, large, codec_batch_end(&batch, 1));
+    for (i = 0; i < BIG_COUNT; i++) {
+        (void)snprintf(key, sizeof(key), "big%u", i);
+        UNTIL(holds(&a, key, value_room, BIG_BYTES));
+    }
+    (void)close(fd);
+    memory_free(&large);
+    codec_free(&codec);
+    stop(&a);
+}
+END_TEST
+
 static size_t resident_bytes(void)
 {
     unsigned long pages = 0, ignored = 0;
@@ -674,6 +769,82 @@ START_TEST(a_peer_that_does_not_read_costs_nothing)
     UNTIL(stat_is(&a, "repl_state", "alone"));
     (void)close(fd);
     stop(&a);
+}
+END_TEST
+
+/* ---- ports and peers that are not there ---- */
+
+/* A socket that has the port, and takes so many connections into its queue. */
+static int occupy(uint16_t port, int backlog)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(port)};
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_ge(fd, 0);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    ck_assert_int_eq(listen(fd, backlog), 0);
+    return fd;
+}
+
+START_TEST(a_port_that_is_taken_is_tried_again)
+{
+    uint16_t ports[2];
+    struct daemon a;
+    int taken;
+
+    two_ports(ports);
+    taken = occupy(ports[0], 1);
+    start(&a, "127.0.0.1", ports[1], ports[0]);
+    UNTIL(atomic_load(&a.serves));
+    UNTIL(stat_is(&a, "repl_state", "alone"));
+    (void)close(taken);
+    (void)close(knock_until_open(ports[0], 1));
+    stop(&a);
+}
+END_TEST
+
+/* With its queue full the kernel answers nobody: a host that is down. */
+START_TEST(a_peer_that_does_not_answer_costs_two_seconds)
+{
+    uint16_t ports[2];
+    int silent, queued;
+    struct daemon a;
+    uint64_t since_ms;
+
+    two_ports(ports);
+    silent = occupy(ports[1], 0);
+    queued = knock_until_open(ports[1], 1);
+    since_ms = monotonic_ms();
+    start(&a, "127.0.0.1", ports[1], ports[0]);
+    UNTIL(atomic_load(&a.serves));
+    ck_assert_uint_ge(monotonic_ms() - since_ms, 1000);
+    ck_assert_uint_le(monotonic_ms() - since_ms, 4000);
+    (void)close(queued);
+    (void)close(silent);
+    stop(&a);
+}
+END_TEST
+
+START_TEST(two_nodes_choose_different_bits)
+{
+    struct stamp_clock *first, *second;
+    struct daemon a, b;
+    uint16_t ports[2];
+    int i;
+
+    for (i = 0; i < 10; i++) {
+        two_ports(ports);
+        start(&a, "127.0.0.1", ports[1], ports[0]);
+        first = engine_stamp_clock(a.engine);
+        start(&b, "127.0.0.1", ports[0], ports[1]);
+        second = engine_stamp_clock(b.engine);
+        ck_assert_uint_eq(atomic_load(&first->node), ports[0] > ports[1]);
+        ck_assert_uint_eq(atomic_load(&second->node), ports[0] < ports[1]);
+        stop(&a);
+        stop(&b);
+    }
 }
 END_TEST
 
@@ -828,6 +999,11 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, garbage_ends_its_connection_only);
     tcase_add_test(tests, half_a_hello_dies_in_time);
     tcase_add_test(tests, a_hello_in_single_bytes_is_a_hello);
+    tcase_add_test(tests, a_third_node_is_refused_in_words);
+    tcase_add_test(tests, a_frame_of_nearly_a_mebibyte_arrives);
+    tcase_add_test(tests, a_port_that_is_taken_is_tried_again);
+    tcase_add_test(tests, a_peer_that_does_not_answer_costs_two_seconds);
+    tcase_add_test(tests, two_nodes_choose_different_bits);
     tcase_add_test(tests, a_peer_that_does_not_read_costs_nothing);
     tcase_add_test(tests, stats_have_the_names_that_are_documented);
     tcase_add_test(tests, stats_outlive_the_thread);
