@@ -9,7 +9,7 @@
 #include "src/base/memory.h"
 
 #define RECEIVE_BYTES_MAX (512u * 1024) /* Taken in one call. */
-#define ROUND_GUESS_NS (2 * NS_PER_S) /* A round trip nobody measured. */
+#define ROUND_GUESS_NS (2 * NS_PER_S)   /* A round trip nobody measured. */
 
 _Static_assert((int)JOURNAL_CONTINUE == (int)RESYNC_CONTINUE &&
                    (int)JOURNAL_DELTA == (int)RESYNC_DELTA &&
@@ -43,8 +43,7 @@ static bool config_works(const struct node_config *config)
 {
     return config->engine != NULL && config->node != 0 &&
            config->incarnation != 0 && config->pair != NULL &&
-           strlen(config->pair) <= MESSAGE_PAIR_NAME_MAX &&
-           config->dead_ms > 0;
+           strlen(config->pair) <= MESSAGE_PAIR_NAME_MAX && config->dead_ms > 0;
 }
 
 static int open_parts(struct node *node)
@@ -163,8 +162,8 @@ void node_see_stamp(struct node *node, stamp_t stamp)
     stamp_absorb(engine_stamp_clock(node->config.engine), stamp);
 }
 
-void node_resync_done(struct node *node, enum resync_kind kind,
-                      uint64_t items, uint64_t since_ns)
+void node_resync_done(struct node *node, enum resync_kind kind, uint64_t items,
+                      uint64_t since_ns)
 {
     node->resync_kind = kind;
     node->resync_items = items;
@@ -297,8 +296,7 @@ void node_signal(struct node *node, enum peer_signal signal, unsigned link)
     node_step(node, &event);
 }
 
-void node_signal_refused(struct node *node, unsigned link,
-                         enum refusal reason)
+void node_signal_refused(struct node *node, unsigned link, enum refusal reason)
 {
     struct peer_event event = {.signal = PEER_SIG_REFUSED,
                                .link = link,
@@ -405,16 +403,14 @@ static bool take_frame(struct node *node, unsigned link, struct slice *bytes,
 {
     struct message message;
     size_t consumed = 0;
-    int error =
-        codec_decode(node->codec, *bytes, &message, &consumed, needed);
+    int error = codec_decode(node->codec, *bytes, &message, &consumed, needed);
 
     if (error == 0 && consumed == 0)
         return false;
     if (error == 0)
         error = node_receive(node, link, &message);
     if (error != 0) {
-        log_v(LOG_LEVEL_V, "replication: bad message: %s",
-              error_words(error));
+        log_v(LOG_LEVEL_V, "replication: bad message: %s", error_words(error));
         node_signal(node, PEER_SIG_BROKEN, link);
         return false;
     }
@@ -444,8 +440,8 @@ size_t node_received(struct node *node, uint64_t now_ns, unsigned link,
     return bytes.size - rest.size;
 }
 
-size_t node_output(struct node *node, uint64_t now_ns, unsigned link,
-                   char *out, size_t room)
+size_t node_output(struct node *node, uint64_t now_ns, unsigned link, char *out,
+                   size_t room)
 {
     size_t used;
 
@@ -504,8 +500,7 @@ static enum node_state state_of(const struct node *node, uint64_t dirty)
 }
 
 static void put_lag(const struct node *node, uint64_t now_ns,
-                    const struct journal_figures *log,
-                    struct node_status *out)
+                    const struct journal_figures *log, struct node_status *out)
 {
     uint64_t since_ns = stamp_ns(log->oldest_unconfirmed);
 

@@ -31,11 +31,11 @@ struct node_hooks {
 
 struct node_config {
     struct engine *engine;
-    uint64_t node;        /* Random, not 0. */
-    uint64_t incarnation; /* Random, not 0; the same as long as the data. */
-    const char *pair;     /* Name that both nodes share; may be "". */
+    uint64_t node;         /* Random, not 0. */
+    uint64_t incarnation;  /* Random, not 0; the same as long as the data. */
+    const char *pair;      /* Name that both nodes share; may be "". */
     const char *peer_name; /* HOST:PORT for log lines; NULL without a peer. */
-    bool dials;           /* False: no peer is configured, only listen. */
+    bool dials;            /* False: no peer is configured, only listen. */
     uint64_t item_bytes_max;
     uint64_t join_wait_ms; /* How long a start waits for the peer; 2000. */
     uint64_t dead_ms;      /* Silence after which a link is dead; 1000. */
@@ -43,7 +43,7 @@ struct node_config {
     size_t ring_entries;   /* Power of two. */
     size_t tombstones_max;
     unsigned bucket_bits; /* 0: 16; fewer are for tests. */
-    uint64_t random_seed;  /* For jitter. */
+    uint64_t random_seed; /* For jitter. */
 };
 
 struct node;
@@ -79,8 +79,8 @@ size_t node_received(struct node *node, uint64_t now_ns, unsigned link,
                      struct slice bytes, size_t *needed);
 /* Composes what is to be sent now on that link; 0: nothing. Values are looked
  * up at this moment. room is at least 2 * CODEC_PART_BYTES. */
-size_t node_output(struct node *node, uint64_t now_ns, unsigned link,
-                   char *out, size_t room);
+size_t node_output(struct node *node, uint64_t now_ns, unsigned link, char *out,
+                   size_t room);
 /* Deadlines: to be called at node_deadline() or earlier. */
 void node_tick(struct node *node, uint64_t now_ns);
 uint64_t node_deadline(const struct node *node);

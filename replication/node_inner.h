@@ -10,11 +10,11 @@
 #include "replication/core/peer.h"
 #include "replication/node.h"
 
-#define NODE_READ_MAX 64        /* Log entries looked up together. */
-#define NODE_SENT_CACHE 4096    /* Versions sent ahead of their entry. */
-#define NODE_SCAN_CHUNK 256     /* Items of a scan looked up together... */
+#define NODE_READ_MAX 64         /* Log entries looked up together. */
+#define NODE_SENT_CACHE 4096     /* Versions sent ahead of their entry. */
+#define NODE_SCAN_CHUNK 256      /* Items of a scan looked up together... */
 #define NODE_SCAN_FOUND_MAX 1024 /* ...and with what one bucket may add. */
-#define NODE_REMOVALS_MAX 256   /* Tombstones fetched together. */
+#define NODE_REMOVALS_MAX 256    /* Tombstones fetched together. */
 #define NODE_OFFSET_SAMPLES 8
 
 /* ---- what is said to a link before and beside the streams ---- */
@@ -93,7 +93,7 @@ struct node_send {
 /* ---- from the peer ---- */
 
 struct node_receive {
-    bool planned; /* The peer has said where its stream begins. */
+    bool planned;          /* The peer has said where its stream begins. */
     enum resync_kind kind; /* NONE once the peer's scan is through. */
     uint64_t items;
     uint64_t since_ns;
@@ -160,13 +160,12 @@ struct node {
 void node_signal(struct node *node, enum peer_signal signal, unsigned link);
 void node_signal_hello(struct node *node, unsigned link,
                        const struct hello *hello);
-void node_signal_refused(struct node *node, unsigned link,
-                         enum refusal reason);
+void node_signal_refused(struct node *node, unsigned link, enum refusal reason);
 void node_touch_time(struct node *node, uint64_t now_ns);
 void node_see_stamp(struct node *node, stamp_t stamp);
 /* One direction of a resync is complete. */
-void node_resync_done(struct node *node, enum resync_kind kind,
-                      uint64_t items, uint64_t since_ns);
+void node_resync_done(struct node *node, enum resync_kind kind, uint64_t items,
+                      uint64_t since_ns);
 
 /* node_log.c */
 void node_log_news(struct node *node, const struct peer_act *act);

@@ -51,14 +51,13 @@ static void log_refusal(struct node *node, const struct peer_act *act)
                    peer_name(node));
     else
         log_notice("replication: refused node %016llx: %s",
-                   (unsigned long long)act->node,
-                   refusal_words(act->reason));
+                   (unsigned long long)act->node, refusal_words(act->reason));
 }
 
 static void log_refused(struct node *node, const struct peer_act *act)
 {
-    if (act->reason == PEER_REFUSE_CROSSED ||
-        act->reason == PEER_REFUSE_SELF || !is_new(node, act))
+    if (act->reason == PEER_REFUSE_CROSSED || act->reason == PEER_REFUSE_SELF ||
+        !is_new(node, act))
         return;
     log_notice("replication: refused by %s: %s; %s and trying again",
                peer_name(node), refusal_words(act->reason),
@@ -107,8 +106,7 @@ void node_log_news(struct node *node, const struct peer_act *act)
         break;
     case PEER_NEWS_SILENT:
         log_notice("replication: peer %s is silent for %llu ms: link dropped",
-                   peer_name(node),
-                   (unsigned long long)node->config.dead_ms);
+                   peer_name(node), (unsigned long long)node->config.dead_ms);
         break;
     case PEER_NEWS_LOST:
         log_end(node, "is gone");

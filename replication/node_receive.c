@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#define AHEAD_MAX 32 /* Mutations whose memory is fetched together. */
 #define OFFSET_WARN_NS (300 * (int64_t)NS_PER_S)
 
 void node_receive_begin(struct node *node)
@@ -142,17 +143,38 @@ static int take_plan(struct node *node, const struct message *message)
     return 0;
 }
 
+/* Reads some mutations ahead and asks for the memory that they will need. */
+static size_t read_ahead(const struct node *node, const struct message *message,
+                         size_t *at, struct mutation *mutations)
+{
+    const struct engine *engine = node->config.engine;
+    size_t count = 0;
+
+    while (count < AHEAD_MAX &&
+           codec_next_mutation(message, at, &mutations[count])) {
+        engine_prefetch_bucket(engine, mutations[count].hash);
+        count++;
+    }
+    for (size_t i = 0; i < count; i++)
+        engine_prefetch_item(engine, mutations[i].hash);
+    return count;
+}
+
 static int take_batch(struct node *node, const struct message *message)
 {
-    struct mutation mutation;
+    struct mutation mutations[AHEAD_MAX];
     size_t at = 0;
+    size_t count;
     int error = 0;
 
     abandon_parts(node);
-    while (error == 0 && codec_next_mutation(message, &at, &mutation)) {
-        error = apply(node, &mutation);
-        node->receive.items += message->batch.through == 0;
-    }
+    do {
+        count = read_ahead(node, message, &at, mutations);
+        for (size_t i = 0; i < count && error == 0; i++)
+            error = apply(node, &mutations[i]);
+    } while (error == 0 && count == AHEAD_MAX);
+    if (message->batch.through == 0)
+        node->receive.items += message->batch.count;
     if (error == 0)
         acknowledge(node, message->batch.through);
     return error;
@@ -190,8 +212,8 @@ static void fill_part(struct node *node, struct slice data)
 
     while (data.size > 0) {
         size_t room = 0;
-        char *to = engine_item_space(node->thread, receive->item, offset,
-                                     &room);
+        char *to =
+            engine_item_space(node->thread, receive->item, offset, &room);
 
         INVARIANT(room > 0);
         if (room > data.size)
@@ -213,9 +235,9 @@ static void end_part(struct node *node)
         return;
     count_conflict(node, receive->head.hash);
     give_way(node, &receive->head);
-    count_result(node, &receive->head,
-                 engine_apply_commit(node->thread, &receive->head,
-                                     &receive->item));
+    count_result(
+        node, &receive->head,
+        engine_apply_commit(node->thread, &receive->head, &receive->item));
 }
 
 static int take_part(struct node *node, const struct message *message)
@@ -257,9 +279,8 @@ static bool is_present(void *ctx, uint64_t hash)
     const struct message *message = ctx;
 
     return message->purge.present_count > 0 &&
-           bsearch(&hash, message->purge.present,
-                   message->purge.present_count, sizeof(hash),
-                   compare_hash) != NULL;
+           bsearch(&hash, message->purge.present, message->purge.present_count,
+                   sizeof(hash), compare_hash) != NULL;
 }
 
 static int take_purge(struct node *node, struct message *message)
@@ -365,17 +386,13 @@ static int take_from_pair(struct node *node, struct message *message)
     case MESSAGE_PLAN:
         return take_plan(node, message);
     case MESSAGE_BATCH:
-        return node->receive.planned ? take_batch(node, message)
-                                     : -ERR_SYNTAX;
+        return node->receive.planned ? take_batch(node, message) : -ERR_SYNTAX;
     case MESSAGE_PART:
-        return node->receive.planned ? take_part(node, message)
-                                     : -ERR_SYNTAX;
+        return node->receive.planned ? take_part(node, message) : -ERR_SYNTAX;
     case MESSAGE_PURGE:
-        return node->receive.planned ? take_purge(node, message)
-                                     : -ERR_SYNTAX;
+        return node->receive.planned ? take_purge(node, message) : -ERR_SYNTAX;
     case MESSAGE_MARK:
-        return node->receive.planned ? take_mark(node, message)
-                                     : -ERR_SYNTAX;
+        return node->receive.planned ? take_mark(node, message) : -ERR_SYNTAX;
     case MESSAGE_ACK:
         return take_ack(node, message);
     case MESSAGE_FLUSH:

@@ -64,8 +64,7 @@ static bool collect(struct node *node)
     while (!done && next <= scan->run.from) {
         /* More in one bucket of the table than we can note: a part of it. */
         INVARIANT(scan->run.to > scan->run.from);
-        scan->run.to =
-            scan->run.from + (scan->run.to - scan->run.from) / 2;
+        scan->run.to = scan->run.from + (scan->run.to - scan->run.from) / 2;
         next = scan_run(node, &done);
     }
     scan->through = done ? scan->run.to : next - 1;
@@ -180,8 +179,8 @@ static void begin_round(struct node *node)
 
     if (!journal_is_dirty(node->log) || !journal_round_begin(node->log))
         return;
-    *scan = (struct node_scan){.phase = NODE_SCAN_REMOVALS,
-                               .removals_more = true};
+    *scan =
+        (struct node_scan){.phase = NODE_SCAN_REMOVALS, .removals_more = true};
     if (node->round_ns == 0)
         node->round_ns = node->now_ns;
 }
@@ -192,9 +191,8 @@ static size_t removals_phase(struct node *node, char *out, size_t room)
 
     while (scan->removals_at == scan->removals_count && scan->removals_more) {
         scan->removals_at = 0;
-        scan->removals_count =
-            journal_round_removals(node->log, scan->removals,
-                                   NODE_REMOVALS_MAX, &scan->removals_more);
+        scan->removals_count = journal_round_removals(
+            node->log, scan->removals, NODE_REMOVALS_MAX, &scan->removals_more);
     }
     if (scan->removals_at < scan->removals_count)
         return put_removals(node, out, room);
@@ -253,8 +251,7 @@ static void round_done(struct node *node)
     node->send.scan.phase = NODE_SCAN_IDLE;
     if (journal_is_dirty(node->log))
         return; /* Another round, of what got lost meanwhile. */
-    node_resync_done(node, node->send.plan, node->round_items,
-                     node->round_ns);
+    node_resync_done(node, node->send.plan, node->round_items, node->round_ns);
     node_log_resync(node, "to");
     node->send.plan = RESYNC_DELTA; /* What any later one will be. */
     node->round_items = 0;

@@ -183,8 +183,7 @@ void node_fill_value(void *ctx, char *to, size_t size)
     size_t done = 0;
 
     while (done < size) {
-        struct slice piece =
-            engine_item_bytes(from->thread, from->item, done);
+        struct slice piece = engine_item_bytes(from->thread, from->item, done);
 
         INVARIANT(piece.size > 0);
         if (piece.size > size - done)
@@ -246,8 +245,7 @@ enum node_added node_add_view(struct node *node, struct codec_batch *batch,
 /* Was the key's present version sent with an earlier entry? An entry at that
  * very version ends the note, as one after it means a longer life. */
 static bool sent_already(struct node *node,
-                         const struct journal_reference *entry,
-                         stamp_t stamp)
+                         const struct journal_reference *entry, stamp_t stamp)
 {
     struct node_sent *note =
         &node->send.sent[entry->hash & (NODE_SENT_CACHE - 1)];
@@ -276,8 +274,7 @@ static bool still_current(struct node *node, const struct node_big *big)
 
     if (!RULE(RECHECK))
         return true;
-    if (big->stale ||
-        !engine_find(node->thread, big->head.hash, &view))
+    if (big->stale || !engine_find(node->thread, big->head.hash, &view))
         return false;
     current = view.stamp == big->head.stamp ||
               stamp_node(view.stamp) == node->peer.node_bit;
@@ -363,8 +360,7 @@ void node_send_touched(struct node *node, uint64_t from, uint64_t to)
 
 /* ---- the live stream ---- */
 
-static enum node_added add_present(struct node *node,
-                                   struct codec_batch *batch,
+static enum node_added add_present(struct node *node, struct codec_batch *batch,
                                    const struct journal_reference *entry,
                                    uint64_t number, struct engine_view *view)
 {
@@ -384,8 +380,7 @@ static enum node_added add_present(struct node *node,
     return added;
 }
 
-static enum node_added add_absent(struct node *node,
-                                  struct codec_batch *batch,
+static enum node_added add_absent(struct node *node, struct codec_batch *batch,
                                   const struct journal_reference *entry)
 {
     struct mutation remove = {.kind = MUTATION_REMOVE, .hash = entry->hash};
@@ -438,8 +433,7 @@ static bool add_entries(struct node *node, struct codec_batch *batch)
 {
     struct journal_reference entries[NODE_READ_MAX];
     struct node_send *send = &node->send;
-    size_t count =
-        journal_read(node->log, &send->next, entries, NODE_READ_MAX);
+    size_t count = journal_read(node->log, &send->next, entries, NODE_READ_MAX);
 
     prefetch(node, entries, count);
     for (size_t i = 0; i < count; i++) {

@@ -19,8 +19,7 @@ struct bucket_map {
     uint32_t count; /* How many are in it. */
 };
 
-static inline bool bucket_map_has(const struct bucket_map *map,
-                                  uint32_t bucket)
+static inline bool bucket_map_has(const struct bucket_map *map, uint32_t bucket)
 {
     return (map->words[bucket / 64] >> (bucket % 64)) & 1;
 }

@@ -10,89 +10,12 @@
  * to nothing for a peer that has to get everything. */
 #include "replication/core/journal.h"
 
-#include "replication/core/bucket_map.h"
-#include "replication/core/rules.h"
-#include "replication/core/tombstones.h"
-#include "src/base/invariant.h"
-#include "src/base/lock.h"
+#include "replication/core/journal_inner.h"
 #include "src/base/memory.h"
 
-#include <stdatomic.h>
+#define LOOK_BACK_MAX 64 /* Entries read to find the watermark. */
 
-#define SLICE_MAX 256      /* Tombstones or buckets under one lock. */
-#define RUN_BUCKETS_MAX 1024 /* Buckets in one run of a scan. */
-#define LOOK_BACK_MAX 64   /* Entries read to find the watermark. */
-
-struct journal_log {
-    struct lock lock; /* Everything below, but what is atomic. */
-    struct stamp_clock *clock;
-    struct journal_reference *ring;
-    uint64_t mask;
-    uint64_t next; /* Number of the next entry; the first is 1. */
-    uint64_t confirmed;
-    _Atomic uint64_t watermark[2]; /* Written under the lock. */
-    struct tombstones tombs;
-    stamp_t *floors; /* One per bucket; 0: none. */
-    uint32_t floors_count;
-    unsigned bucket_bits;
-    struct bucket_map dirty;
-    struct bucket_map syncing; /* Being scanned; disjoint in meaning only. */
-    uint64_t round_next;       /* `next` when the scan began. */
-    uint32_t round_bucket;     /* Buckets below it are confirmed. */
-    atomic_bool may_be_removed; /* There is a tombstone or a floor. */
-    atomic_bool sleeping;
-    void (*wake)(void *ctx);
-    void *wake_ctx;
-};
-
-/* ---- small helpers; the lock is held ---- */
-
-static uint32_t bucket_of(const struct journal_log *log, uint64_t hash)
-{
-    return (uint32_t)(hash >> (64 - log->bucket_bits));
-}
-
-static uint64_t bucket_first(const struct journal_log *log, uint32_t bucket)
-{
-    return (uint64_t)bucket << (64 - log->bucket_bits);
-}
-
-static uint64_t bucket_last(const struct journal_log *log, uint32_t bucket)
-{
-    return bucket_first(log, bucket) | (UINT64_MAX >> log->bucket_bits);
-}
-
-static uint32_t buckets(const struct journal_log *log)
-{
-    return (uint32_t)1 << log->bucket_bits;
-}
-
-static uint64_t oldest_kept(const struct journal_log *log)
-{
-    uint64_t size = log->mask + 1;
-
-    return log->next > size ? log->next - size : 1;
-}
-
-static bool behind(const struct journal_log *log)
-{
-    return log->dirty.count + log->syncing.count > 0;
-}
-
-static unsigned own_bit(const struct journal_log *log)
-{
-    return atomic_load_explicit(&log->clock->node, memory_order_relaxed) & 1;
-}
-
-static stamp_t watermark_of(const struct journal_log *log, unsigned bit)
-{
-    return atomic_load_explicit(&log->watermark[bit], memory_order_relaxed);
-}
-
-static void set_watermark(struct journal_log *log, unsigned bit, stamp_t to)
-{
-    atomic_store_explicit(&log->watermark[bit], to, memory_order_relaxed);
-}
+/* ---- appending; the lock is held ---- */
 
 static void note_removals(struct journal_log *log)
 {
@@ -101,21 +24,18 @@ static void note_removals(struct journal_log *log)
                           memory_order_release);
 }
 
-/* ---- appending ---- */
-
 /* The ring loses what the peer has not confirmed. */
-static void lose(struct journal_log *log,
-                 const struct journal_reference *entry)
+static void lose(struct journal_log *log, const struct journal_reference *entry)
 {
     unsigned bit = stamp_node(entry->stamp);
 
     if (entry->hash == JOURNAL_FLUSH) /* State, told anyway. */
         return;
     if (RULE(DIRTY))
-        bucket_map_add(&log->dirty, bucket_of(log, entry->hash));
+        bucket_map_add(&log->dirty, journal_bucket_of(log, entry->hash));
     /* A repeat of an old version: below the watermark no scan would send it. */
-    if (entry->stamp <= watermark_of(log, bit))
-        set_watermark(log, bit, entry->stamp - 1);
+    if (entry->stamp <= journal_watermark_of(log, bit))
+        journal_set_watermark(log, bit, entry->stamp - 1);
 }
 
 static uint64_t append(struct journal_log *log, uint64_t hash, stamp_t stamp)
@@ -132,7 +52,7 @@ static uint64_t append(struct journal_log *log, uint64_t hash, stamp_t stamp)
 
 static void raise_floor(struct journal_log *log, uint64_t hash, stamp_t stamp)
 {
-    uint32_t bucket = bucket_of(log, hash);
+    uint32_t bucket = journal_bucket_of(log, hash);
 
     if (!RULE(FLOORS))
         return;
@@ -170,21 +90,19 @@ static void bury(struct journal_log *log, uint64_t hash, stamp_t stamp)
 }
 
 /* Is the removal of this version remembered already? */
-static bool buried(const struct journal_log *log, uint64_t hash,
-                   stamp_t stamp)
+static bool buried(const struct journal_log *log, uint64_t hash, stamp_t stamp)
 {
     const struct tombstone *tomb = tombstones_find(&log->tombs, hash);
 
     if (tomb != NULL && tomb->stamp >= stamp)
         return true;
-    return log->floors[bucket_of(log, hash)] >= stamp;
+    return log->floors[journal_bucket_of(log, hash)] >= stamp;
 }
 
 /* ---- what the engine calls ---- */
 
-static stamp_t on_record(void *ctx, struct stamp_clock *clock,
-                         uint64_t now_ns, uint64_t hash,
-                         enum mutation_kind kind)
+static stamp_t on_record(void *ctx, struct stamp_clock *clock, uint64_t now_ns,
+                         uint64_t hash, enum mutation_kind kind)
 {
     struct journal_log *log = ctx;
     stamp_t stamp;
@@ -237,7 +155,7 @@ static stamp_t on_removed_at(void *ctx, uint64_t hash)
         return STAMP_NONE;
     lock_take(&log->lock);
     tomb = tombstones_find(&log->tombs, hash);
-    stamp = log->floors[bucket_of(log, hash)];
+    stamp = log->floors[journal_bucket_of(log, hash)];
     if (tomb != NULL && tomb->stamp > stamp)
         stamp = tomb->stamp;
     lock_release(&log->lock);
@@ -318,7 +236,7 @@ int journal_new(const struct journal_config *config, struct journal_log **out)
     log->bucket_bits =
         config->bucket_bits != 0 ? config->bucket_bits : BUCKET_BITS_MAX;
     log->ring = memory_new(config->entries, sizeof(*log->ring));
-    log->floors = memory_new(buckets(log), sizeof(*log->floors));
+    log->floors = memory_new(journal_buckets(log), sizeof(*log->floors));
     error = tombstones_init(&log->tombs, config->tombstones_max);
     if (error == 0 && (log->ring == NULL || log->floors == NULL))
         error = -ERR_MEMORY;
@@ -382,8 +300,8 @@ size_t journal_read(struct journal_log *log, uint64_t *next,
     size_t count = 0;
 
     lock_take(&log->lock);
-    if (*next < oldest_kept(log))
-        *next = oldest_kept(log);
+    if (*next < journal_oldest_kept(log))
+        *next = journal_oldest_kept(log);
     while (count < max && *next + count < log->next) {
         out[count] = log->ring[(*next + count) & log->mask];
         count++;
@@ -406,12 +324,12 @@ stamp_t journal_tombstone(struct journal_log *log, uint64_t hash)
 
 bool journal_knows(const struct journal_log *log, stamp_t stamp)
 {
-    return stamp <= watermark_of(log, stamp_node(stamp));
+    return stamp <= journal_watermark_of(log, stamp_node(stamp));
 }
 
 void journal_gone(struct journal_log *log, uint64_t hash, stamp_t stamp)
 {
-    if (stamp_node(stamp) == own_bit(log))
+    if (stamp_node(stamp) == journal_own_bit(log))
         on_forget(log, hash, stamp);
 }
 
@@ -424,7 +342,7 @@ void journal_answer(struct journal_log *log, uint64_t hash, stamp_t stamp)
         return;
     lock_take(&log->lock);
     tomb = tombstones_find(&log->tombs, hash);
-    floor = log->floors[bucket_of(log, hash)];
+    floor = log->floors[journal_bucket_of(log, hash)];
     /* A tombstone is on its way to the peer, or it would be gone. */
     if ((tomb == NULL || tomb->stamp < stamp) && floor >= stamp)
         bury(log, hash, floor);
@@ -434,23 +352,24 @@ void journal_answer(struct journal_log *log, uint64_t hash, stamp_t stamp)
 /* Without a gap our versions up to the last confirmed one are with the peer.
  * Repeats carry older stamps, hence the look back for a fresh one; to find
  * none only leaves the watermark lower, which is safe. */
-static void advance_watermark(struct journal_log *log)
+void journal_advance(struct journal_log *log)
 {
-    unsigned bit = own_bit(log);
-    stamp_t high = watermark_of(log, bit);
+    unsigned bit = journal_own_bit(log);
+    stamp_t high = journal_watermark_of(log, bit);
     uint64_t seq = log->confirmed;
     const struct journal_reference *entry;
 
-    if (behind(log) && RULE(FROZEN))
+    if (journal_behind(log) && RULE(FROZEN))
         return;
-    for (int i = 0; i < LOOK_BACK_MAX && seq >= oldest_kept(log); i++, seq--) {
+    for (int i = 0; i < LOOK_BACK_MAX && seq >= journal_oldest_kept(log);
+         i++, seq--) {
         entry = &log->ring[seq & log->mask];
         if (stamp_node(entry->stamp) == bit && entry->stamp > high)
             high = entry->stamp;
     }
-    set_watermark(log, bit, high);
-    if (!behind(log))
-        set_watermark(log, 1 - bit, STAMP_MAX);
+    journal_set_watermark(log, bit, high);
+    if (!journal_behind(log))
+        journal_set_watermark(log, 1 - bit, STAMP_MAX);
 }
 
 /* A tombstone has done its work when nothing older can arrive any more: the
@@ -461,18 +380,18 @@ static bool collect_some(struct journal_log *log)
 {
     struct tombstone *tomb;
 
-    for (int i = 0; i < SLICE_MAX; i++) {
+    for (int i = 0; i < JOURNAL_SLICE_MAX; i++) {
         tomb = tombstones_oldest(&log->tombs);
         if (tomb == NULL || tomb->seq > log->confirmed ||
-            bucket_map_has(&log->dirty, bucket_of(log, tomb->hash)) ||
-            bucket_map_has(&log->syncing, bucket_of(log, tomb->hash)))
+            bucket_map_has(&log->dirty, journal_bucket_of(log, tomb->hash)) ||
+            bucket_map_has(&log->syncing, journal_bucket_of(log, tomb->hash)))
             return false;
         tombstones_drop(&log->tombs, tomb);
     }
     return true;
 }
 
-static void collect(struct journal_log *log)
+void journal_collect(struct journal_log *log)
 {
     bool more = true;
 
@@ -490,197 +409,10 @@ void journal_confirm(struct journal_log *log, uint64_t seq)
     INVARIANT(seq < log->next);
     if (seq > log->confirmed) {
         log->confirmed = seq;
-        advance_watermark(log);
+        journal_advance(log);
     }
     lock_release(&log->lock);
-    collect(log);
-}
-
-/* ---- bringing the peer up to date ---- */
-
-static void start_over(struct journal_log *log)
-{
-    for (uint32_t bucket = 0; bucket < buckets(log); bucket++)
-        bucket_map_add(&log->dirty, bucket);
-    set_watermark(log, 0, STAMP_NONE);
-    set_watermark(log, 1, STAMP_NONE);
-    log->confirmed = log->next - 1;
-}
-
-/* The peer goes on where it was. What the ring lost above that is in dirty
- * buckets. */
-static enum journal_plan go_on(struct journal_log *log, uint64_t applied,
-                               uint64_t *live_after)
-{
-    log->confirmed = applied;
-    advance_watermark(log);
-    *live_after = applied;
-    if (*live_after < oldest_kept(log) - 1)
-        *live_after = oldest_kept(log) - 1;
-    return behind(log) ? JOURNAL_DELTA : JOURNAL_CONTINUE;
-}
-
-static bool can_go_on(const struct journal_log *log, enum journal_peer peer,
-                      uint64_t applied)
-{
-    return peer == JOURNAL_PEER_KNOWN && applied >= log->confirmed &&
-           applied < log->next;
-}
-
-enum journal_plan journal_follow(struct journal_log *log,
-                                 enum journal_peer peer, uint64_t applied,
-                                 uint64_t *live_after)
-{
-    enum journal_plan plan = JOURNAL_FULL;
-
-    lock_take(&log->lock);
-    INVARIANT(log->syncing.count == 0);
-    if (can_go_on(log, peer, applied)) {
-        plan = go_on(log, applied, live_after);
-    } else if (peer == JOURNAL_PEER_FIRST && log->next == 1) {
-        plan = go_on(log, 0, live_after); /* There is nothing to tell. */
-    } else {
-        start_over(log);
-        *live_after = log->confirmed;
-    }
-    lock_release(&log->lock);
-    collect(log);
-    return plan;
-}
-
-void journal_apart(struct journal_log *log)
-{
-    uint32_t bucket;
-
-    lock_take(&log->lock);
-    bucket = bucket_map_next(&log->syncing, 0);
-    while (bucket < BUCKETS_MAX) {
-        if (RULE(RESUME))
-            bucket_map_add(&log->dirty, bucket);
-        bucket = bucket_map_next(&log->syncing, bucket + 1);
-    }
-    bucket_map_clear(&log->syncing);
-    lock_release(&log->lock);
-}
-
-bool journal_is_dirty(struct journal_log *log)
-{
-    bool dirty;
-
-    lock_take(&log->lock);
-    dirty = log->dirty.count > 0;
-    lock_release(&log->lock);
-    return dirty;
-}
-
-bool journal_round_begin(struct journal_log *log)
-{
-    bool any;
-
-    lock_take(&log->lock);
-    INVARIANT(log->syncing.count == 0);
-    log->syncing = log->dirty;
-    bucket_map_clear(&log->dirty);
-    log->round_next = log->next;
-    log->round_bucket = 0;
-    tombstones_rewind(&log->tombs);
-    any = log->syncing.count > 0;
-    lock_release(&log->lock);
-    return any;
-}
-
-size_t journal_round_removals(struct journal_log *log,
-                              struct journal_removal *out, size_t max,
-                              bool *more)
-{
-    const struct tombstone *tomb = NULL;
-    size_t count = 0;
-
-    lock_take(&log->lock);
-    for (int i = 0; i < SLICE_MAX && count < max; i++) {
-        tomb = tombstones_walk(&log->tombs);
-        if (tomb == NULL || tomb->seq >= log->round_next)
-            break;
-        if (bucket_map_has(&log->syncing, bucket_of(log, tomb->hash)))
-            out[count++] =
-                (struct journal_removal){tomb->hash, tomb->stamp};
-    }
-    *more = tomb != NULL && tomb->seq < log->round_next;
-    lock_release(&log->lock);
-    return count;
-}
-
-/* A bucket with a floor is a run of its own, so that the floor rejects no
- * more than it must. */
-static uint32_t run_end(const struct journal_log *log, uint32_t first)
-{
-    uint32_t bucket = first;
-
-    if (log->floors[first] != 0)
-        return first;
-    while (bucket + 1 < buckets(log) &&
-           bucket + 1 - first < RUN_BUCKETS_MAX &&
-           bucket_map_has(&log->syncing, bucket + 1) &&
-           log->floors[bucket + 1] == 0)
-        bucket++;
-    return bucket;
-}
-
-bool journal_round_run(struct journal_log *log, uint64_t from,
-                       struct journal_run *run)
-{
-    uint32_t bucket;
-    bool found;
-
-    lock_take(&log->lock);
-    bucket = bucket_map_next(&log->syncing, bucket_of(log, from));
-    found = bucket < BUCKETS_MAX;
-    if (found) {
-        run->from = bucket_first(log, bucket);
-        if (run->from < from)
-            run->from = from;
-        run->to = bucket_last(log, run_end(log, bucket));
-        run->floor = log->floors[bucket];
-    }
-    lock_release(&log->lock);
-    return found;
-}
-
-/* A floor that rose meanwhile has made its bucket dirty again. */
-static void bucket_confirmed(struct journal_log *log, uint32_t bucket)
-{
-    if (!bucket_map_has(&log->syncing, bucket))
-        return;
-    bucket_map_drop(&log->syncing, bucket);
-    if (bucket_map_has(&log->dirty, bucket) || log->floors[bucket] == 0)
-        return;
-    log->floors[bucket] = 0;
-    log->floors_count--;
-}
-
-static bool confirm_some(struct journal_log *log, uint64_t through_hash)
-{
-    for (int i = 0; i < SLICE_MAX; i++) {
-        if (log->round_bucket == buckets(log) ||
-            bucket_last(log, log->round_bucket) > through_hash)
-            return false;
-        bucket_confirmed(log, log->round_bucket++);
-    }
-    return true;
-}
-
-void journal_round_confirm(struct journal_log *log, uint64_t through_hash)
-{
-    bool more = true;
-
-    while (more) {
-        lock_take(&log->lock);
-        more = confirm_some(log, through_hash);
-        if (!more)
-            advance_watermark(log);
-        lock_release(&log->lock);
-    }
-    collect(log);
+    journal_collect(log);
 }
 
 /* ---- figures ---- */
@@ -689,8 +421,8 @@ static stamp_t oldest_unconfirmed(const struct journal_log *log)
 {
     uint64_t seq = log->confirmed + 1;
 
-    if (seq < oldest_kept(log))
-        seq = oldest_kept(log);
+    if (seq < journal_oldest_kept(log))
+        seq = journal_oldest_kept(log);
     return seq < log->next ? log->ring[seq & log->mask].stamp : STAMP_NONE;
 }
 

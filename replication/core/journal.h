@@ -108,7 +108,8 @@ bool journal_is_dirty(struct journal_log *log);
 /* Starts a scan of what is dirty by now. False when nothing is. */
 bool journal_round_begin(struct journal_log *log);
 /* The next removals of the scan's buckets; those recorded since it began are
- * left to the live stream. Returns how many; *more says whether to ask again. */
+ * left to the live stream. Returns how many; *more says whether to ask again.
+ */
 size_t journal_round_removals(struct journal_log *log,
                               struct journal_removal *out, size_t max,
                               bool *more);
@@ -133,8 +134,8 @@ struct journal_figures {
     uint64_t ring_size;
     uint64_t ring_used;
     uint64_t tombstones;
-    uint64_t dirty_buckets;   /* Also those being scanned. */
-    uint64_t floors;          /* Buckets that have one. */
+    uint64_t dirty_buckets;     /* Also those being scanned. */
+    uint64_t floors;            /* Buckets that have one. */
     stamp_t oldest_unconfirmed; /* STAMP_NONE: none. */
 };
 void journal_figures(struct journal_log *log, struct journal_figures *out);

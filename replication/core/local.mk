@@ -4,6 +4,8 @@ CORE_SOURCES = \
 	replication/core/bucket_map.h \
 	replication/core/journal.c \
 	replication/core/journal.h \
+	replication/core/journal_inner.h \
+	replication/core/journal_resync.c \
 	replication/core/peer.c \
 	replication/core/peer.h \
 	replication/core/rules.h \

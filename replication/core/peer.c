@@ -71,8 +71,7 @@ static unsigned greeting_link(const struct peer *p)
 {
     unsigned link = 0;
 
-    while (link < PEER_LINKS_MAX &&
-           p->links[link].state != PEER_LINK_GREETING)
+    while (link < PEER_LINKS_MAX && p->links[link].state != PEER_LINK_GREETING)
         link++;
     return link;
 }
@@ -212,8 +211,7 @@ static enum peer_state not_found(struct peer *p, const struct peer_event *ev,
     return p->state;
 }
 
-static enum peer_state accept_link(struct peer *p,
-                                   const struct peer_event *ev,
+static enum peer_state accept_link(struct peer *p, const struct peer_event *ev,
                                    struct peer_acts *out)
 {
     (void)out;
@@ -270,8 +268,7 @@ static enum peer_state refuse(struct peer *p, const struct peer_event *ev,
 }
 
 /* Both sides have both hellos and come to opposite answers. */
-static unsigned choose_bit(const struct peer *p,
-                           const struct peer_hello *hello)
+static unsigned choose_bit(const struct peer *p, const struct peer_hello *hello)
 {
     if (hello->node_bit != p->node_bit)
         return p->node_bit;
@@ -439,17 +436,15 @@ static enum peer_state listen_failed(struct peer *p,
 {
     (void)out;
     p->listening = false;
-    p->listen_at_ns =
-        ev->now_ns + PEER_BACKOFF_MAX_NS / 4 +
-        ev->random % (PEER_BACKOFF_MAX_NS / 4);
+    p->listen_at_ns = ev->now_ns + PEER_BACKOFF_MAX_NS / 4 +
+                      ev->random % (PEER_BACKOFF_MAX_NS / 4);
     return p->state;
 }
 
 static bool silent(const struct peer *p, const struct peer_link *link,
                    uint64_t now_ns)
 {
-    return link->state != PEER_LINK_FREE &&
-           link->state != PEER_LINK_CLOSING &&
+    return link->state != PEER_LINK_FREE && link->state != PEER_LINK_CLOSING &&
            now_ns >= link->heard_ns + p->config.dead_ns;
 }
 
@@ -463,8 +458,7 @@ static enum peer_state end_silent(struct peer *p, const struct peer_event *ev,
             dial_later(p, ev);
         close_link(p, out, link);
     }
-    if (p->link != PEER_NO_LINK &&
-        silent(p, &p->links[p->link], ev->now_ns))
+    if (p->link != PEER_NO_LINK && silent(p, &p->links[p->link], ev->now_ns))
         return drop(p, ev, out, p->link, PEER_NEWS_SILENT);
     return p->state;
 }
@@ -626,8 +620,7 @@ static uint64_t heartbeat_at(const struct peer *p, unsigned link)
     return p->links[link].sent_ns + p->config.dead_ns / HEARTBEATS_PER_DEATH;
 }
 
-bool peer_heartbeat_due(const struct peer *peer, unsigned link,
-                        uint64_t now_ns)
+bool peer_heartbeat_due(const struct peer *peer, unsigned link, uint64_t now_ns)
 {
     return peer->link == link && now_ns >= heartbeat_at(peer, link);
 }
@@ -644,8 +637,7 @@ uint64_t peer_deadline(const struct peer *peer)
     for (unsigned link = 0; link < PEER_LINKS_MAX; link++)
         if (peer->links[link].state != PEER_LINK_FREE &&
             peer->links[link].state != PEER_LINK_CLOSING)
-            at = earlier(at, peer->links[link].heard_ns +
-                                 peer->config.dead_ns);
+            at = earlier(at, peer->links[link].heard_ns + peer->config.dead_ns);
     if (peer->link != PEER_NO_LINK)
         at = earlier(at, heartbeat_at(peer, peer->link));
     if (peer->state == PEER_SEEKING)

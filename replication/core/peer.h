@@ -158,8 +158,8 @@ struct peer {
     struct peer_config config;
     enum peer_state state;
     struct peer_link links[PEER_LINKS_MAX];
-    unsigned link; /* The pair's; or PEER_NO_LINK. */
-    uint64_t node; /* The peer's, of the last pairing. */
+    unsigned link;     /* The pair's; or PEER_NO_LINK. */
+    uint64_t node;     /* The peer's, of the last pairing. */
     uint64_t hello_ns; /* On its clock. */
     unsigned node_bit;
     bool node_bit_fixed;

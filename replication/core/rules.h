@@ -25,7 +25,7 @@ enum rule {
 #define X(name, words) RULE_##name,
     RULE_TABLE(X)
 #undef X
-    RULES
+        RULES
 };
 extern int rule_broken; /* One of the above, or -1. */
 #define RULE(name) (rule_broken != (int)RULE_##name)

@@ -52,8 +52,7 @@ void tombstones_fini(struct tombstones *tombs)
     memory_free(&tombs->heads);
 }
 
-struct tombstone *tombstones_find(const struct tombstones *tombs,
-                                  uint64_t hash)
+struct tombstone *tombstones_find(const struct tombstones *tombs, uint64_t hash)
 {
     uint32_t slot = *head_of(tombs, hash);
 

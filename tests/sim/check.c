@@ -104,8 +104,7 @@ static bool host_is_quiet(const struct host *host)
     struct journal_figures log;
     struct flush_state flush;
 
-    if (!host->up || !host->serving ||
-        host->node->peer.state != PEER_PAIRED)
+    if (!host->up || !host->serving || host->node->peer.state != PEER_PAIRED)
         return false;
     journal_figures(host->node->log, &log);
     engine_flush_state(host->engine, &flush);
@@ -125,8 +124,8 @@ static bool wires_are_quiet(const struct world *world)
 
 bool check_is_quiet(struct world *world)
 {
-    return host_is_quiet(&world->hosts[0]) &&
-           host_is_quiet(&world->hosts[1]) && wires_are_quiet(world);
+    return host_is_quiet(&world->hosts[0]) && host_is_quiet(&world->hosts[1]) &&
+           wires_are_quiet(world);
 }
 
 /* ---- when all is told ---- */
@@ -146,8 +145,7 @@ static bool ends_soon(const struct host *host, const struct holding *holding)
            expiry_in_world(host, holding) < host->world->now_ns + NEARLY_NS;
 }
 
-static void check_expiries(struct world *world,
-                           const struct key_history *key,
+static void check_expiries(struct world *world, const struct key_history *key,
                            const struct holding held[HOSTS])
 {
     int64_t apart;
@@ -160,14 +158,13 @@ static void check_expiries(struct world *world,
     if (world->knobs.offset_ns < NS_PER_S / 2) {
         check_that(world, CHECK_EXPIRY,
                    held[0].expires_at_s == held[1].expires_at_s,
-                   "%s ends at %u and at %u", key->name,
-                   held[0].expires_at_s, held[1].expires_at_s);
+                   "%s ends at %u and at %u", key->name, held[0].expires_at_s,
+                   held[1].expires_at_s);
         return;
     }
     apart = (int64_t)(expiry_in_world(&world->hosts[0], &held[0]) -
                       expiry_in_world(&world->hosts[1], &held[1]));
-    check_that(world, CHECK_EXPIRY,
-               llabs(apart) <= (int64_t)EXPIRY_SLACK_NS,
+    check_that(world, CHECK_EXPIRY, llabs(apart) <= (int64_t)EXPIRY_SLACK_NS,
                "%s ends %lld ms apart", key->name,
                (long long)(apart / (int64_t)NS_PER_MS));
 }
@@ -190,8 +187,7 @@ static void check_same(struct world *world, const struct key_history *key,
     for (unsigned i = 0; i < HOSTS; i++)
         if (held[i].live && !ends_soon(&world->hosts[i], &held[i]))
             check_that(world, CHECK_EVERYWHERE,
-                       world->crowded ||
-                           key->let_go[1 - i] == held[i].stamp,
+                       world->crowded || key->let_go[1 - i] == held[i].stamp,
                        "%s @%llx is on host %u only", key->name,
                        (unsigned long long)held[i].stamp, i);
 }
@@ -218,8 +214,7 @@ static void check_latest(struct world *world, const struct key_history *key,
                    key->name, (unsigned long long)holding->stamp);
 }
 
-static bool may_miss(const struct world *world,
-                     const struct key_history *key,
+static bool may_miss(const struct world *world, const struct key_history *key,
                      const struct version *version)
 {
     struct flush_state flush;

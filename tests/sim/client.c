@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-
 struct request {
     struct host *host;
     struct key_history *key;
@@ -54,13 +53,13 @@ static struct engine_write some_write(const struct request *request,
 {
     struct world *world = request->host->world;
 
-    return (struct engine_write){
-        .key = request->engine_key,
-        .mode = mode,
-        .client_flags = (uint32_t)dice_below(&world->dice, 3),
-        .expires_at_s = some_expiry(request),
-        .cas = request->before.stamp,
-        .value_size = size};
+    return (struct engine_write){.key = request->engine_key,
+                                 .mode = mode,
+                                 .client_flags =
+                                     (uint32_t)dice_below(&world->dice, 3),
+                                 .expires_at_s = some_expiry(request),
+                                 .cas = request->before.stamp,
+                                 .value_size = size};
 }
 
 static void store(struct request *request, enum engine_mode mode)
@@ -89,15 +88,13 @@ static void compare_and_set(struct request *request)
         return;
     outcome = engine_store(host->client, &write, value, &stamp);
     /* To make room may evict the very key: then it is not found. */
-    check_that(world, CHECK_CAS,
-               (outcome != ENGINE_STORED ||
-                request->before.stamp == write.cas) &&
-                   (outcome != ENGINE_EXISTS ||
-                    request->before.stamp != write.cas),
-               "host %u: cas of %s with %llx over %llx: outcome %d",
-               host->index, request->key->name,
-               (unsigned long long)write.cas,
-               (unsigned long long)request->before.stamp, (int)outcome);
+    check_that(
+        world, CHECK_CAS,
+        (outcome != ENGINE_STORED || request->before.stamp == write.cas) &&
+            (outcome != ENGINE_EXISTS || request->before.stamp != write.cas),
+        "host %u: cas of %s with %llx over %llx: outcome %d", host->index,
+        request->key->name, (unsigned long long)write.cas,
+        (unsigned long long)request->before.stamp, (int)outcome);
 }
 
 static void store_in_steps(struct request *request)
@@ -128,10 +125,9 @@ static void count(struct request *request)
     struct world *world = request->host->world;
     struct engine_write write =
         some_write(request, ENGINE_SET, sizeof("100") - 1);
-    struct engine_arith arith = {
-        .key = request->engine_key,
-        .delta = dice_below(&world->dice, 100),
-        .decrement = dice_percent(&world->dice, 50)};
+    struct engine_arith arith = {.key = request->engine_key,
+                                 .delta = dice_below(&world->dice, 100),
+                                 .decrement = dice_percent(&world->dice, 50)};
     uint64_t result;
     stamp_t stamp;
 
@@ -175,8 +171,7 @@ static void change(struct request *request)
     else if (roll < 67)
         count(request);
     else if (roll < 75)
-        (void)engine_touch(client, &request->engine_key,
-                           some_expiry(request));
+        (void)engine_touch(client, &request->engine_key, some_expiry(request));
     else if (roll < 99)
         (void)engine_remove(client, &request->engine_key);
     else
@@ -205,8 +200,7 @@ static void remember(const struct request *request)
         return;
     check_that(host->world, CHECK_RISING, after.stamp > request->before.stamp,
                "host %u: %s went from %llx to %llx", host->index,
-               request->key->name,
-               (unsigned long long)request->before.stamp,
+               request->key->name, (unsigned long long)request->before.stamp,
                (unsigned long long)after.stamp);
 }
 
@@ -216,8 +210,7 @@ void client_work(struct world *world, unsigned index)
     struct request request = {.host = host};
     struct engine_view view;
 
-    if (!host->up || !host->serving ||
-        world->now_ns < host->frozen_until_ns)
+    if (!host->up || !host->serving || world->now_ns < host->frozen_until_ns)
         return;
     request.key = &world->keys[dice_below(&world->dice, world->knobs.keys)];
     request.engine_key =

@@ -59,19 +59,17 @@ static void check_stamp(struct host *host, stamp_t stamp)
 
     check_that(world, CHECK_RISING, stamp > host->last_stamp,
                "host %u made stamp %llx after %llx", host->index,
-               (unsigned long long)stamp,
-               (unsigned long long)host->last_stamp);
+               (unsigned long long)stamp, (unsigned long long)host->last_stamp);
     host->last_stamp = stamp;
     if (host->met)
         check_that(world, CHECK_LATER_WINS, stamp > world->barrier,
-                   "host %u made stamp %llx, below %llx of before",
-                   host->index, (unsigned long long)stamp,
+                   "host %u made stamp %llx, below %llx of before", host->index,
+                   (unsigned long long)stamp,
                    (unsigned long long)world->barrier);
 }
 
-static stamp_t on_record(void *ctx, struct stamp_clock *clock,
-                         uint64_t now_ns, uint64_t hash,
-                         enum mutation_kind kind)
+static stamp_t on_record(void *ctx, struct stamp_clock *clock, uint64_t now_ns,
+                         uint64_t hash, enum mutation_kind kind)
 {
     struct host *host = ctx;
     struct key_history *key = history_of(host->world, hash);
@@ -93,8 +91,7 @@ static void on_repeat(void *ctx, uint64_t hash, stamp_t stamp)
     struct host *host = ctx;
 
     world_trace(host->world, "host %u repeats %s @%llx", host->index,
-                history_of(host->world, hash)->name,
-                (unsigned long long)stamp);
+                history_of(host->world, hash)->name, (unsigned long long)stamp);
     host->inner.repeat(host->inner.ctx, hash, stamp);
 }
 
@@ -105,8 +102,8 @@ static void on_forget(void *ctx, uint64_t hash, stamp_t stamp)
 
     if (stamp > key->let_go[host->index])
         key->let_go[host->index] = stamp;
-    world_trace(host->world, "host %u forgets %s @%llx", host->index,
-                key->name, (unsigned long long)stamp);
+    world_trace(host->world, "host %u forgets %s @%llx", host->index, key->name,
+                (unsigned long long)stamp);
     host->inner.forget(host->inner.ctx, hash, stamp);
 }
 
@@ -165,8 +162,7 @@ void history_content(struct key_history *key, const struct holding *holding,
     }
 }
 
-const struct version *history_find(const struct key_history *key,
-                                   stamp_t stamp)
+const struct version *history_find(const struct key_history *key, stamp_t stamp)
 {
     for (size_t i = key->count; i-- > 0;)
         if (key->versions[i].stamp == stamp)

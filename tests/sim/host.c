@@ -58,8 +58,7 @@ static void on_close(void *ctx, unsigned link)
 
     check_that(host->world, CHECK_HOOKS,
                host->links[link].conn >= 0 && !host->links[link].closing,
-               "host %u closes link %u, which is not open", host->index,
-               link);
+               "host %u closes link %u, which is not open", host->index, link);
     host->links[link].closing = true;
 }
 
@@ -137,8 +136,8 @@ void host_boot(struct world *world, unsigned index)
     struct host *host = &world->hosts[index];
     unsigned life = host->life + 1;
 
-    *host = (struct host){
-        .world = world, .index = index, .up = true, .life = life};
+    *host =
+        (struct host){.world = world, .index = index, .up = true, .life = life};
     for (unsigned i = 0; i < NODE_LINKS_MAX; i++)
         host->links[i].conn = -1;
     make_engine(host);
@@ -172,8 +171,7 @@ void host_crash(struct world *world, unsigned index, bool silently)
 {
     struct host *host = &world->hosts[index];
 
-    world_trace(world, "host %u crashes%s", index,
-                silently ? " silently" : "");
+    world_trace(world, "host %u crashes%s", index, silently ? " silently" : "");
     history_crash(world, index);
     for (unsigned i = 0; i < NODE_LINKS_MAX; i++) {
         int conn = host->links[i].conn;
@@ -189,8 +187,8 @@ void host_crash(struct world *world, unsigned index, bool silently)
         wire_vanish(world, host->accept[i], 1);
     }
     host_fini(host);
-    host->up_at_ns = world->now_ns + MS(100) +
-                     dice_below(&world->dice, 8) * MS(500);
+    host->up_at_ns =
+        world->now_ns + MS(100) + dice_below(&world->dice, 8) * MS(500);
 }
 
 /* ---- connections ---- */

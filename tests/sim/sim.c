@@ -76,8 +76,8 @@ static bool run_seed(uint64_t seed, bool trace)
     if (trace)
         show_trace(trace_all);
     if (failed && (trace || rule_broken < 0))
-        printf("seed %llu: step %u: %s\n", (unsigned long long)seed,
-               world.step, world.failure);
+        printf("seed %llu: step %u: %s\n", (unsigned long long)seed, world.step,
+               world.failure);
     memcpy(last_failure, world.failure, sizeof(last_failure));
     world_fini(&world);
     return !failed;
@@ -155,8 +155,7 @@ static int run_broken(const struct options *options)
     for (uint64_t i = 0; i < options->seeds; i++) {
         if (run_seed(options->from + i, options->trace))
             continue;
-        printf("without %-10s seed %llu fails: %s\n",
-               rule_names[rule_broken],
+        printf("without %-10s seed %llu fails: %s\n", rule_names[rule_broken],
                (unsigned long long)(options->from + i), last_failure);
         return EXIT_SUCCESS;
     }

@@ -10,8 +10,8 @@
 #define SIM_SIM_H
 
 #include "replication/codec.h"
-#include "replication/node.h"
 #include "replication/core/rules.h"
+#include "replication/node.h"
 #include "src/base/invariant.h"
 
 #include <stdbool.h>
@@ -28,7 +28,7 @@
  * a node bit, and would else make equal stamps here, as all happens on a grid
  * of time. */
 #define QUANTUM_NS 131072ull
-#define MS(n) ((n) * 1000000ull / QUANTUM_NS * QUANTUM_NS)
+#define MS(n) ((n)*1000000ull / QUANTUM_NS * QUANTUM_NS)
 
 /* ---- what can be checked, each counted ---- */
 
@@ -53,7 +53,7 @@ enum check {
 #define X(name, words) CHECK_##name,
     CHECK_TABLE(X)
 #undef X
-    CHECKS
+        CHECKS
 };
 
 /* ---- randomness ---- */
@@ -76,7 +76,7 @@ struct knobs {
     uint64_t memory_bytes;
     size_t value_max;
     uint64_t latency_ns;
-    size_t rate; /* Bytes per step and direction. */
+    size_t rate;        /* Bytes per step and direction. */
     uint64_t offset_ns; /* Host 1 is ahead by this... */
     bool offset_behind; /* ...or behind. */
     bool one_dials;     /* Host 0 only listens. */
@@ -107,8 +107,8 @@ struct pipe {
 
 struct conn {
     bool used;
-    unsigned host[2]; /* [0] called. */
-    int link[2];      /* -1: that end is gone. */
+    unsigned host[2];    /* [0] called. */
+    int link[2];         /* -1: that end is gone. */
     struct pipe pipe[2]; /* [i]: written by end i. */
     bool reset;
     bool stalled[2];
@@ -133,11 +133,11 @@ struct host {
     bool up;
     uint64_t frozen_until_ns;
     uint64_t up_at_ns; /* When down. */
-    unsigned life; /* Counts restarts. */
+    unsigned life;     /* Counts restarts. */
     struct engine *engine;
     struct engine_thread *client;
     struct node *node;
-    struct journal inner;   /* The node's. */
+    struct journal inner; /* The node's. */
     bool listening;
     bool serving;
     bool dialing;
@@ -162,7 +162,7 @@ struct holding {
 struct version {
     stamp_t stamp;
     bool removed;
-    uint64_t content; /* As in struct holding; 0: nobody has looked. */
+    uint64_t content;    /* As in struct holding; 0: nobody has looked. */
     uint64_t expires_ns; /* World's time; 0: never. */
 };
 
@@ -171,8 +171,8 @@ struct key_history {
     uint64_t hash;
     struct version *versions;
     size_t count, room;
-    stamp_t required;         /* Nobody may end up below this. */
-    stamp_t own[HOSTS];       /* Highest stamp made at that host's life. */
+    stamp_t required;   /* Nobody may end up below this. */
+    stamp_t own[HOSTS]; /* Highest stamp made at that host's life. */
     bool own_removed[HOSTS];
     stamp_t let_go[HOSTS]; /* Highest stamp that host has forgotten. */
 };
@@ -191,10 +191,10 @@ struct world {
     struct host hosts[HOSTS];
     struct conn conns[CONNS_MAX];
     struct key_history keys[KEYS_MAX];
-    stamp_t barrier;   /* The highest stamp when all was told last. */
-    bool floors_rose;  /* Misses are in order from then on. */
-    bool lost_memory;  /* A host crashed: so are lost writes. */
-    bool crowded;      /* Something could not be kept. */
+    stamp_t barrier;  /* The highest stamp when all was told last. */
+    bool floors_rose; /* Misses are in order from then on. */
+    bool lost_memory; /* A host crashed: so are lost writes. */
+    bool crowded;     /* Something could not be kept. */
     uint64_t checks[CHECKS];
     bool failed;
     char failure[256];
@@ -207,14 +207,15 @@ struct world {
 void world_init(struct world *world, uint64_t seed, bool tracing);
 void world_run(struct world *world);
 void world_fini(struct world *world);
-__attribute__((format(printf, 2, 3))) void
-world_trace(struct world *world, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void world_trace(struct world *world,
+                                                       const char *format, ...);
 
 /* check.c */
 /* Counts the check; when it does not hold the world fails. */
-__attribute__((format(printf, 4, 5))) bool
-check_that(struct world *world, enum check check, bool holds,
-           const char *format, ...);
+__attribute__((format(printf, 4, 5))) bool check_that(struct world *world,
+                                                      enum check check,
+                                                      bool holds,
+                                                      const char *format, ...);
 void check_step(struct world *world);
 void check_end(struct world *world);
 /* All is told and nothing is under way. */
@@ -225,8 +226,7 @@ int wire_open(struct world *world, unsigned caller, unsigned callee);
 void wire_write(struct world *world, int conn, int end, const char *bytes,
                 size_t size);
 /* What has arrived for that end; copies up to room. */
-size_t wire_read(struct world *world, int conn, int end, char *to,
-                 size_t room);
+size_t wire_read(struct world *world, int conn, int end, char *to, size_t room);
 bool wire_has_ended(struct world *world, int conn, int end);
 void wire_close(struct world *world, int conn, int end);
 /* Both ends see it at once, and what is under way is gone. */

@@ -31,9 +31,8 @@ int wire_open(struct world *world, unsigned caller, unsigned callee)
     for (int i = 0; i < CONNS_MAX; i++) {
         if (world->conns[i].used)
             continue;
-        world->conns[i] = (struct conn){.used = true,
-                                        .host = {caller, callee},
-                                        .link = {-1, -1}};
+        world->conns[i] = (struct conn){
+            .used = true, .host = {caller, callee}, .link = {-1, -1}};
         return i;
     }
     return -1;

@@ -59,11 +59,11 @@ void world_trace(struct world *world, const char *format, ...)
 
     if (!world->tracing || room < 512)
         return;
-    size = snprintf(world->trace + world->trace_size, room, "%5u %9llu.%03llu ",
-                    world->step,
-                    (unsigned long long)((world->now_ns - START_NS) / NS_PER_MS),
-                    (unsigned long long)((world->now_ns - START_NS) /
-                                         NS_PER_US % 1000));
+    size = snprintf(
+        world->trace + world->trace_size, room, "%5u %9llu.%03llu ",
+        world->step,
+        (unsigned long long)((world->now_ns - START_NS) / NS_PER_MS),
+        (unsigned long long)((world->now_ns - START_NS) / NS_PER_US % 1000));
     world->trace_size += (size_t)size;
     room -= (size_t)size;
     va_start(args, format);
@@ -97,8 +97,8 @@ static void choose_bounds(struct dice *dice, struct knobs *knobs)
 
 static void choose_net(struct dice *dice, struct knobs *knobs)
 {
-    uint64_t offset_ns = PICK(dice, 0, 0, MS(30), MS(700), MS(2600), MS(90000),
-                              MS(3600000));
+    uint64_t offset_ns =
+        PICK(dice, 0, 0, MS(30), MS(700), MS(2600), MS(90000), MS(3600000));
 
     knobs->offset_ns = offset_ns + QUANTUM_NS / 2;
     knobs->offset_behind = dice_percent(dice, 50);
@@ -151,8 +151,7 @@ void world_fini(struct world *world)
 
 static struct conn *some_conn(struct world *world)
 {
-    struct conn *conn =
-        &world->conns[dice_below(&world->dice, CONNS_MAX)];
+    struct conn *conn = &world->conns[dice_below(&world->dice, CONNS_MAX)];
 
     for (unsigned i = 0; i < CONNS_MAX && !conn->used; i++)
         conn = &world->conns[i];
@@ -300,8 +299,7 @@ void world_run(struct world *world)
     healed_ns = world->now_ns;
     for (unsigned i = 0; i < HEAL_STEPS_MAX && !world->failed; i++) {
         run_step(world);
-        if (world->now_ns > healed_ns + HEAL_SETTLE_NS &&
-            check_is_quiet(world))
+        if (world->now_ns > healed_ns + HEAL_SETTLE_NS && check_is_quiet(world))
             break;
     }
     if (!world->failed)

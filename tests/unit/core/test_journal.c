@@ -36,8 +36,7 @@ static void end(void)
 
 static stamp_t set(uint64_t hash)
 {
-    return hooks.record(hooks.ctx, &stamps, now_ns += 100, hash,
-                        MUTATION_SET);
+    return hooks.record(hooks.ctx, &stamps, now_ns += 100, hash, MUTATION_SET);
 }
 
 static stamp_t drop(uint64_t hash)
@@ -59,7 +58,8 @@ static void pair_up(void)
 {
     uint64_t after;
 
-    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_STRANGER, 0, &after), JOURNAL_FULL);
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_STRANGER, 0, &after),
+                     JOURNAL_FULL);
     ck_assert(journal_round_begin(changes));
     journal_round_confirm(changes, UINT64_MAX);
     ck_assert_uint_eq(figures().dirty_buckets, 0);
@@ -296,7 +296,8 @@ START_TEST(a_peer_that_has_all_goes_on)
     set(KEY(1));
     set(KEY(2));
     journal_apart(changes);
-    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_KNOWN, 1, &after), JOURNAL_CONTINUE);
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_KNOWN, 1, &after),
+                     JOURNAL_CONTINUE);
     ck_assert_uint_eq(after, 1);
     ck_assert_uint_eq(figures().confirmed, 1);
 }
@@ -310,7 +311,8 @@ START_TEST(a_peer_that_lacks_lost_entries_gets_the_dirty_buckets)
     pair_up();
     for (unsigned i = 1; i <= RING + 2; i++)
         set(KEY(i));
-    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_KNOWN, 0, &after), JOURNAL_DELTA);
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_KNOWN, 0, &after),
+                     JOURNAL_DELTA);
     ck_assert_uint_eq(after, 2);
     ck_assert(journal_round_begin(changes));
     ck_assert(journal_round_run(changes, 0, &run));
@@ -338,9 +340,9 @@ START_TEST(who_cannot_go_on_gets_everything)
     for (unsigned i = 1; i <= 3; i++)
         set(KEY(i));
     journal_confirm(changes, 2);
-    ck_assert_int_eq(journal_follow(changes, fulls[_i].peer, fulls[_i].applied,
-                                    &after),
-                     JOURNAL_FULL);
+    ck_assert_int_eq(
+        journal_follow(changes, fulls[_i].peer, fulls[_i].applied, &after),
+        JOURNAL_FULL);
     ck_assert_uint_eq(after, 3);
     ck_assert_uint_eq(figures().dirty_buckets, 256);
     ck_assert(!journal_knows(changes, 2));
@@ -363,12 +365,14 @@ START_TEST(a_scan_cut_short_starts_over_where_it_was)
 {
     uint64_t after;
 
-    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_STRANGER, 0, &after), JOURNAL_FULL);
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_STRANGER, 0, &after),
+                     JOURNAL_FULL);
     ck_assert(journal_round_begin(changes));
     journal_round_confirm(changes, END(99));
     journal_apart(changes);
     ck_assert_uint_eq(figures().dirty_buckets, 156);
-    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_KNOWN, 0, &after), JOURNAL_DELTA);
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_KNOWN, 0, &after),
+                     JOURNAL_DELTA);
 }
 END_TEST
 
@@ -380,7 +384,8 @@ START_TEST(a_scan_sends_the_removals_of_its_buckets)
     bool more;
 
     removed = drop(KEY(1));
-    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_STRANGER, 0, &after), JOURNAL_FULL);
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_STRANGER, 0, &after),
+                     JOURNAL_FULL);
     ck_assert_uint_eq(figures().tombstones, 1); /* Not told yet. */
     ck_assert(journal_round_begin(changes));
     drop(KEY(2)); /* Goes live. */
@@ -446,7 +451,9 @@ START_TEST(a_config_that_cannot_work_is_refused)
         {.clock = &stamps, .entries = 0, .tombstones_max = 1},
         {.clock = &stamps, .entries = 3, .tombstones_max = 1},
         {.clock = &stamps, .entries = 4, .tombstones_max = 0},
-        {.clock = &stamps, .entries = 4, .tombstones_max = 1,
+        {.clock = &stamps,
+         .entries = 4,
+         .tombstones_max = 1,
          .bucket_bits = 17},
         {.clock = NULL, .entries = 4, .tombstones_max = 1},
     };

@@ -125,8 +125,8 @@ static void put_into(enum peer_state state, enum peer_link_state link)
     peer.last_ns = T0;
     peer.join_until_ns = T0 + 2 * NS_PER_S;
     peer.dial_at_ns = T0 + 50 * NS_PER_MS;
-    peer.served = state == PEER_ALONE || state == PEER_PAIRED ||
-                  state == PEER_DRAINING;
+    peer.served =
+        state == PEER_ALONE || state == PEER_PAIRED || state == PEER_DRAINING;
     peer.listening = state == PEER_ALONE;
     peer.links[0] = (struct peer_link){
         .state = link, .dialed = link == PEER_LINK_GREETING, .heard_ns = T0};
@@ -178,13 +178,11 @@ static const struct {
     {PEER_ALONE, ACCEPTED, PEER_SIG_BROKEN, PEER_ALONE, "close(0)"},
     {PEER_ALONE, FREE, PEER_SIG_LISTEN_FAILED, PEER_ALONE, ""},
     {PEER_ALONE, FREE, PEER_SIG_TIME, PEER_ALONE, ""},
-    {PEER_ALONE, ACCEPTED, PEER_SIG_DRAIN, PEER_DRAINING,
-     "unlisten close(0)"},
+    {PEER_ALONE, ACCEPTED, PEER_SIG_DRAIN, PEER_DRAINING, "unlisten close(0)"},
 
     {PEER_JOINING, FREE, PEER_SIG_DIALED, PEER_JOINING, "close(0)"},
     {PEER_JOINING, PAIRED, PEER_SIG_DIAL_FAILED, PEER_JOINING, ""},
-    {PEER_JOINING, PAIRED, PEER_SIG_LOST, PEER_ALONE,
-     "part(0) listen serve"},
+    {PEER_JOINING, PAIRED, PEER_SIG_LOST, PEER_ALONE, "part(0) listen serve"},
     {PEER_JOINING, PAIRED, PEER_SIG_HELLO, PEER_ALONE,
      "part(0) close(0) listen serve"},
     {PEER_JOINING, PAIRED, PEER_SIG_REFUSED, PEER_ALONE,
@@ -218,8 +216,7 @@ static const struct {
     {PEER_DRAINING, ACCEPTED, PEER_SIG_HELLO, PEER_DRAINING, "close(0)"},
     {PEER_DRAINING, PAIRED, PEER_SIG_GOODBYE, PEER_DRAINING,
      "part(0) close(0)"},
-    {PEER_DRAINING, PAIRED, PEER_SIG_BROKEN, PEER_DRAINING,
-     "part(0) close(0)"},
+    {PEER_DRAINING, PAIRED, PEER_SIG_BROKEN, PEER_DRAINING, "part(0) close(0)"},
     {PEER_DRAINING, PAIRED, PEER_SIG_SYNCED, PEER_DRAINING, ""},
     {PEER_DRAINING, PAIRED, PEER_SIG_TIME, PEER_DRAINING, ""},
     {PEER_DRAINING, PAIRED, PEER_SIG_DRAIN, PEER_DRAINING, ""},
@@ -499,8 +496,7 @@ START_TEST(a_taken_port_is_tried_again)
     step_at(T0, PEER_SIG_LISTEN_FAILED, 0);
     ck_assert_uint_gt(peer_deadline(&peer), T0);
     ck_assert_uint_lt(peer_deadline(&peer), T0 + NS_PER_S);
-    ck_assert_str_eq(step_at(peer_deadline(&peer), PEER_SIG_TIME, 0),
-                     "listen");
+    ck_assert_str_eq(step_at(peer_deadline(&peer), PEER_SIG_TIME, 0), "listen");
 }
 END_TEST
 
@@ -518,8 +514,7 @@ END_TEST
 
 static void add_tests(TCase *tests)
 {
-    tcase_add_loop_test(tests, each_row_steps_as_written, 0,
-                        COUNT_OF(rows));
+    tcase_add_loop_test(tests, each_row_steps_as_written, 0, COUNT_OF(rows));
     tcase_add_test(tests, without_a_peer_it_serves_at_once);
     tcase_add_test(tests, a_silent_peer_costs_the_join_wait_and_no_more);
     tcase_add_test(tests, an_empty_peer_needs_no_joining);

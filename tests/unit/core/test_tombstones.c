@@ -87,8 +87,7 @@ START_TEST(a_size_that_cannot_be_is_refused)
     struct tombstones none;
 
     ck_assert_int_eq(tombstones_init(&none, 0), -ERR_RANGE);
-    ck_assert_int_eq(tombstones_init(&none, TOMBSTONES_LIMIT + 1),
-                     -ERR_RANGE);
+    ck_assert_int_eq(tombstones_init(&none, TOMBSTONES_LIMIT + 1), -ERR_RANGE);
 }
 END_TEST
 
