@@ -43,6 +43,17 @@ START_TEST(a_flush_hides_what_was_and_nothing_after)
 }
 END_TEST
 
+/* Not only when the next minute begins. */
+START_TEST(the_flushed_are_swept_at_once)
+{
+    put(&fx, "k", "1");
+    upkeep_until_idle(&fx);
+    engine_flush(fx.thread, 0);
+    upkeep_until_idle(&fx);
+    ck_assert_uint_eq(stat_of(&fx, "curr_items"), 0);
+}
+END_TEST
+
 START_TEST(a_key_can_be_stored_again_after_a_flush)
 {
     put(&fx, "k", "1");
@@ -157,6 +168,7 @@ static void add_tests(TCase *tests)
 {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_flush_hides_what_was_and_nothing_after);
+    tcase_add_test(tests, the_flushed_are_swept_at_once);
     tcase_add_test(tests, a_key_can_be_stored_again_after_a_flush);
     tcase_add_test(tests, a_delayed_flush_waits);
     tcase_add_test(tests, the_upkeep_wakes_for_a_delayed_flush);

@@ -64,6 +64,7 @@ START_TEST(what_cannot_be_is_refused)
 
     ck_assert_int_eq(region_init(&region, MIB, 3 * KIB), -ERR_RANGE);
     ck_assert_int_eq(region_init(&region, MIB, 2 * KIB), -ERR_RANGE);
+    ck_assert_int_eq(region_init(&region, MIB, 100000), -ERR_RANGE);
     ck_assert_int_eq(region_init(&region, UINT64_MAX, MIB), -ERR_RANGE);
     region_fini(&region);
 }

@@ -93,20 +93,24 @@ START_TEST(a_page_that_is_in_use_stays)
 }
 END_TEST
 
-/* The reserved chunk keeps its page, and the other page is taken. */
+/* The reserved chunk keeps its page with all that lies in it, and the other
+ * page is taken. */
 START_TEST(another_page_will_do)
 {
     struct engine_write write = {.value_size = 30000};
     struct item *item;
 
     set_up(2, false);
+    put_sized(1, 30000);
     write.key = key_of(&fx, "k");
     ck_assert_int_eq(engine_reserve(fx.thread, &write, &item),
                      ENGINE_STORED);
-    put_sized(1, 30000);
     put_sized(2, 30000);
+    put_sized(3, 30000);
     ck_assert(takeover_page(fx.thread, 1));
-    ck_assert(!takeover_page(fx.thread, 1) || pages_of(1) == 1);
+    ck_assert(has(&fx, "key-1"));
+    ck_assert(!has(&fx, "key-2"));
+    ck_assert(!has(&fx, "key-3"));
     engine_discard(fx.thread, &item);
     fixture_fini(&fx);
 }

@@ -11,7 +11,7 @@
 
 #define WRITERS 3
 #define KEYS_EACH 2000
-#define STEPS 30000
+#define STEPS 15000
 #define KEY_TEXT_MAX 32
 #define SIZE_MAX_SMALL 200u
 #define SIZE_MAX_LARGE (90 * KIB)
@@ -222,6 +222,70 @@ static void run(uint64_t pages, bool may_evict, bool large)
     fixture_fini(&fixture);
 }
 
+#define APPENDS 4000
+#define APPEND_BYTES 20
+
+/* Appends pieces of one letter to one key. */
+static void *run_append(void *ctx)
+{
+    struct writer *writer = ctx;
+    char piece[APPEND_BYTES];
+    struct engine_write write = {.mode = ENGINE_APPEND,
+                                 .value_size = sizeof(piece)};
+    stamp_t stamp;
+    unsigned i;
+
+    write.key = engine_key_of(writer->shared->engine, SLICE_LITERAL("k"));
+    memset(piece, (char)('a' + (char)writer->number), sizeof(piece));
+    for (i = 0; i < APPENDS; i++)
+        ck_assert_int_eq(
+            engine_store(writer->thread, &write, piece, &stamp),
+            ENGINE_STORED);
+    return NULL;
+}
+
+/* From a value that is copied under the lock to one that is not, and to one of
+ * several chunks: every piece is in it, whole. */
+START_TEST(no_append_is_lost)
+{
+    struct engine_config config = fixture_config(256);
+    struct shared shared = {.may_evict = false};
+    struct writer *writers = calloc(WRITERS, sizeof(*writers));
+    size_t counts[WRITERS] = {0};
+    pthread_t ids[WRITERS];
+    struct fixture fixture;
+    const char *value;
+    unsigned i;
+
+    ck_assert_ptr_nonnull(writers);
+    fixture_init(&fixture, &config);
+    shared.engine = fixture.engine;
+    put(&fixture, "k", "");
+    for (i = 0; i < WRITERS; i++) {
+        writers[i].shared = &shared;
+        writers[i].number = i;
+        writers[i].thread = engine_thread_new(fixture.engine);
+        ck_assert_int_eq(
+            pthread_create(&ids[i], NULL, run_append, &writers[i]), 0);
+    }
+    for (i = 0; i < WRITERS; i++) {
+        ck_assert_int_eq(pthread_join(ids[i], NULL), 0);
+        engine_thread_free(&writers[i].thread);
+    }
+    value = value_of(&fixture, "k");
+    ck_assert_uint_eq(strlen(value), WRITERS * APPENDS * APPEND_BYTES);
+    for (; *value != '\0'; value += APPEND_BYTES) {
+        for (i = 1; i < APPEND_BYTES; i++)
+            ck_assert_int_eq(value[i], value[0]);
+        counts[value[0] - 'a']++;
+    }
+    for (i = 0; i < WRITERS; i++)
+        ck_assert_uint_eq(counts[i], APPENDS);
+    free(writers);
+    fixture_fini(&fixture);
+}
+END_TEST
+
 START_TEST(nothing_is_lost_while_the_table_grows)
 {
     run(256, false, false);
@@ -242,6 +306,7 @@ END_TEST
 
 static void add_tests(TCase *tests)
 {
+    tcase_add_test(tests, no_append_is_lost);
     tcase_add_test(tests, nothing_is_lost_while_the_table_grows);
     tcase_add_test(tests, nothing_is_wrong_while_items_are_evicted);
     tcase_add_test(tests, nothing_is_wrong_with_large_items_among_them);
