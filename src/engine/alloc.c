@@ -304,8 +304,8 @@ static struct item *alloc_large(struct engine_thread *thread,
     alloc_write_key(item, shape);
     item->flags |= ITEM_LARGE;
     item_set_first_part(item, HANDLE_NONE);
-    room = chunk_bytes_max(engine) - ITEM_HEADER_BYTES -
-           item_value_offset(item);
+    room =
+        chunk_bytes_max(engine) - ITEM_HEADER_BYTES - item_value_offset(item);
     if (add_parts(thread, item, shape->value_size - room))
         return item;
     alloc_free(engine, item);
@@ -315,8 +315,8 @@ static struct item *alloc_large(struct engine_thread *thread,
 struct item *alloc_item(struct engine_thread *thread,
                         const struct item_shape *shape)
 {
-    size_t bytes = item_bytes_for(shape->key.size, shape->client_flags,
-                                  shape->value_size);
+    size_t bytes =
+        item_bytes_for(shape->key.size, shape->client_flags, shape->value_size);
     struct item *item;
 
     INVARIANT(bytes <= thread->engine->item_bytes_max);

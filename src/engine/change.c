@@ -43,8 +43,8 @@ void change_begin(struct change *change)
     struct table *table = &change->thread->engine->table;
 
     change->place = table_lock(table, change->key.hash);
-    change->slot = table_find(table, change->place, change->key.hash,
-                              change->key.bytes);
+    change->slot =
+        table_find(table, change->place, change->key.hash, change->key.bytes);
     note_old(change);
 }
 
@@ -53,8 +53,7 @@ void change_begin_by_hash(struct change *change)
     struct table *table = &change->thread->engine->table;
 
     change->place = table_lock(table, change->key.hash);
-    change->slot =
-        table_find_hash(table, change->place, change->key.hash);
+    change->slot = table_find_hash(table, change->place, change->key.hash);
     note_old(change);
 }
 
@@ -108,9 +107,9 @@ static bool evict_neighbor(struct change *change)
         if (engine->keep_all && !engine_is_dead(thread, item))
             continue;
         change_forget(thread, hash, item);
-        table_remove(&engine->table, change->place,
-                     table_find_item(&engine->table, change->place, hash,
-                                     item));
+        table_remove(
+            &engine->table, change->place,
+            table_find_item(&engine->table, change->place, hash, item));
         alloc_retire(thread, item);
         return true;
     }
@@ -161,8 +160,8 @@ static void unlink_chunk(struct change *change, struct item *chunk)
 bool change_room(struct change *change, const struct item_shape *shape)
 {
     struct engine_thread *thread = change->thread;
-    size_t bytes = item_bytes_for(shape->key.size, shape->client_flags,
-                                  shape->value_size);
+    size_t bytes =
+        item_bytes_for(shape->key.size, shape->client_flags, shape->value_size);
     unsigned class = slab_class_for(&thread->engine->slabs, bytes);
 
     INVARIANT(class != 0); /* Large items come by change_adopt(). */

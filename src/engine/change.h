@@ -24,11 +24,11 @@ struct change {
     struct engine_thread *thread;
     struct engine_key key;
     struct place place;
-    struct slot slot; /* slot.item is the key's item until now, or NULL. */
-    bool live;        /* It is there, and neither expired nor flushed. */
-    struct item *item;  /* The new one, perhaps the same. */
-    size_t old_bytes;   /* Of slot.item. */
-    struct item *spare; /* Chunk got beforehand; stays for the next try. */
+    struct slot slot;      /* slot.item is the key's item until now, or NULL. */
+    bool live;             /* It is there, and neither expired nor flushed. */
+    struct item *item;     /* The new one, perhaps the same. */
+    size_t old_bytes;      /* Of slot.item. */
+    struct item *spare;    /* Chunk got beforehand; stays for the next try. */
     unsigned class_wanted; /* Of the chunk; 0: none was looked for. */
 };
 

@@ -40,12 +40,11 @@ static int init_memory(struct engine *engine,
     return slabs_init(&engine->slabs, &engine->region, &sizes);
 }
 
-static int init_table(struct engine *engine,
-                      const struct engine_config *config)
+static int init_table(struct engine *engine, const struct engine_config *config)
 {
-    uint64_t items_max =
-        (uint64_t)engine->region.pages_max * engine->region.page_bytes /
-        slab_class_at(&engine->slabs, 1)->chunk_bytes;
+    uint64_t items_max = (uint64_t)engine->region.pages_max *
+                         engine->region.page_bytes /
+                         slab_class_at(&engine->slabs, 1)->chunk_bytes;
 
     return table_init(&engine->table, &engine->region, config->hash_seed,
                       config->table_power != 0 ? config->table_power
@@ -161,8 +160,7 @@ void engine_thread_set_now(struct engine_thread *thread, uint64_t now_ns)
     if (thread->now_s == now_s)
         return;
     thread->now_s = now_s;
-    atomic_store_explicit(&thread->engine->now_s, now_s,
-                          memory_order_relaxed);
+    atomic_store_explicit(&thread->engine->now_s, now_s, memory_order_relaxed);
 }
 
 uint64_t engine_thread_now(const struct engine_thread *thread)

@@ -14,7 +14,7 @@
 #include "src/engine/mutation.h"
 
 #define ENGINE_KEY_MAX 250
-#define ENGINE_EXPIRED 1u /* expires_at_s of what is dead on arrival. */
+#define ENGINE_EXPIRED 1u      /* expires_at_s of what is dead on arrival. */
 #define ENGINE_CLASSES_MAX 255 /* Slab classes are 1..254. */
 
 struct engine;
@@ -83,7 +83,7 @@ struct engine_view {
     size_t value_size;
     stamp_t stamp; /* The cas unique. */
     uint32_t client_flags;
-    uint32_t expires_at_s; /* 0: never. */
+    uint32_t expires_at_s;  /* 0: never. */
     uint32_t accessed_at_s; /* Before this access. */
     uint32_t state;         /* ITEM_STATE_*. */
     bool fetched;           /* Asked for before. */
@@ -231,8 +231,8 @@ size_t engine_purge(struct engine_thread *thread, uint64_t from, uint64_t to,
 /* ---- upkeep ---- */
 
 /* One bounded round: LRU balance, reclaim of the expired, table growth, a due
- * flush. Returns how long to rest in nanoseconds (0: there is more to do). For one thread
- * at a time: the janitor, or a test. */
+ * flush. Returns how long to rest in nanoseconds (0: there is more to do). For
+ * one thread at a time: the janitor, or a test. */
 uint64_t engine_upkeep(struct engine_thread *thread);
 /* A thread that does that. Errors: -ERR_SYSTEM, -ERR_MEMORY. */
 MUST_CHECK int engine_janitor_start(struct engine *engine,
@@ -248,7 +248,6 @@ void engine_stats_slabs(struct engine *engine, struct stats_out *out);
 void engine_stats_reset(struct engine *engine);
 /* "slab class   1: chunk size        96 perslab   10922", one call a class. */
 void engine_print_classes(const struct engine *engine,
-                          void (*line)(void *ctx, const char *text),
-                          void *ctx);
+                          void (*line)(void *ctx, const char *text), void *ctx);
 
 #endif

@@ -201,8 +201,8 @@ void engine_stats(struct engine *engine, struct stats_out *out)
     memory_free(&sums);
 }
 
-static void put_class(struct stats_out *out, const char *prefix,
-                      unsigned class, const char *key, uint64_t value)
+static void put_class(struct stats_out *out, const char *prefix, unsigned class,
+                      const char *key, uint64_t value)
 {
     char name[NAME_MAX_BYTES];
 
@@ -221,8 +221,7 @@ static void look_at_lists(struct engine *engine, unsigned index,
                           struct lists_seen *seen)
 {
     struct slab_class *class = slab_class_at(&engine->slabs, index);
-    uint32_t now_s =
-        atomic_load_explicit(&engine->now_s, memory_order_relaxed);
+    uint32_t now_s = atomic_load_explicit(&engine->now_s, memory_order_relaxed);
     unsigned i;
 
     lock_take(&class->lock);
@@ -243,8 +242,7 @@ static void put_class_items(struct engine *engine, const struct sums *sums,
                             unsigned class, struct stats_out *out)
 {
     const struct engine_lru_counters *lru = &sums->lru[class];
-    const struct engine_class_counters *counts =
-        &sums->counts.classes[class];
+    const struct engine_class_counters *counts = &sums->counts.classes[class];
     struct lists_seen seen;
     uint64_t number;
 
@@ -302,8 +300,7 @@ static void put_class_slab(struct engine *engine, const struct sums *sums,
                            unsigned index, struct stats_out *out)
 {
     struct slab_class *class = slab_class_at(&engine->slabs, index);
-    const struct engine_class_counters *counts =
-        &sums->counts.classes[index];
+    const struct engine_class_counters *counts = &sums->counts.classes[index];
     uint64_t pages;
     uint64_t used;
 

@@ -61,8 +61,8 @@ void engine_flush(struct engine_thread *thread, uint64_t delay_s)
 void flush_if_due(struct engine_thread *thread)
 {
     struct engine *engine = thread->engine;
-    uint64_t due_ns = atomic_load_explicit(&engine->flush_due_hint_ns,
-                                           memory_order_relaxed);
+    uint64_t due_ns =
+        atomic_load_explicit(&engine->flush_due_hint_ns, memory_order_relaxed);
     bool flushed = false;
 
     if (due_ns == 0 || due_ns > thread->now_ns)

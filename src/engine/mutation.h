@@ -20,17 +20,18 @@ enum mutation_kind {
 };
 
 /* Flags of an item that belong to its state and so travel with it. */
-#define ITEM_STATE_STALE 0x1u     /* Marked stale by a meta command. */
-#define ITEM_STATE_WON 0x2u       /* The token to refresh it is given out. */
+#define ITEM_STATE_STALE 0x1u      /* Marked stale by a meta command. */
+#define ITEM_STATE_WON 0x2u        /* The token to refresh it is given out. */
 #define ITEM_STATE_BINARY_KEY 0x4u /* The key was given in base64. */
 
 struct mutation {
     enum mutation_kind kind;
     uint64_t hash; /* hash_key() of the key. */
     stamp_t stamp;
-    uint32_t expires_at_s; /* Seconds since 1970 on this node's clock; 0 never. */
+    uint32_t
+        expires_at_s; /* Seconds since 1970 on this node's clock; 0 never. */
     uint32_t client_flags;
-    uint32_t state; /* ITEM_STATE_*. */
+    uint32_t state;     /* ITEM_STATE_*. */
     struct slice key;   /* Empty in REMOVE and TOUCH: the hash is enough. */
     struct slice value; /* Empty in REMOVE and TOUCH. */
 };

@@ -8,8 +8,7 @@
 #include "src/engine/change.h"
 #include "src/engine/lru.h"
 
-struct engine_key engine_key_of(const struct engine *engine,
-                                struct slice bytes)
+struct engine_key engine_key_of(const struct engine *engine, struct slice bytes)
 {
     return (struct engine_key){bytes, hash_key(engine->hash_seed, bytes)};
 }
@@ -89,14 +88,11 @@ bool engine_get(struct engine_thread *thread, const struct engine_key *key,
     if (LIKELY(slot.item != NULL)) {
         if (LIKELY(!engine_is_dead(thread, slot.item))) {
             read_open_view(view, slot.item, place);
-            count_hit(thread, slot.item,
-                      lru_touch(slot.item, thread->now_s));
+            count_hit(thread, slot.item, lru_touch(slot.item, thread->now_s));
             return true;
         }
-        struct change change = {.thread = thread,
-                                .key = *key,
-                                .place = place,
-                                .slot = slot};
+        struct change change = {
+            .thread = thread, .key = *key, .place = place, .slot = slot};
 
         drop_found_dead(&change);
     }
@@ -138,8 +134,8 @@ static bool touch_inside(struct change *change, uint32_t expires_at_s)
             drop_found_dead(change);
         return false;
     }
-    METRIC_UP(engine_class_counts(thread, change->slot.item->slab_class)
-                  ->touch_hits);
+    METRIC_UP(
+        engine_class_counts(thread, change->slot.item->slab_class)->touch_hits);
     change_life(change, expires_at_s);
     return true;
 }

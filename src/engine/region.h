@@ -18,7 +18,7 @@
 /* One page. Under the lock of the class that owns it; the class itself
  * changes under that lock and is read without (relaxed). */
 struct page {
-    uint32_t carved; /* Chunks from the start on that have been used. */
+    uint32_t carved;    /* Chunks from the start on that have been used. */
     uint8_t slab_class; /* 0: in the pool. */
     uint8_t clearing;   /* Chunks freed in it are kept back. */
 };
@@ -28,9 +28,9 @@ struct region {
     uint64_t page_bytes;
     unsigned page_shift;
     unsigned granule_shift;
-    uint32_t pages_max;  /* Pages 1..pages_max; 0 is none. */
-    struct page *pages;  /* Indexed 0..pages_max. */
-    struct lock lock;    /* Rank PAGES: the two below, and the free list. */
+    uint32_t pages_max; /* Pages 1..pages_max; 0 is none. */
+    struct page *pages; /* Indexed 0..pages_max. */
+    struct lock lock;   /* Rank PAGES: the two below, and the free list. */
     _Atomic uint32_t pages_fresh; /* Pages handed out from the end so far. */
     _Atomic uint32_t pages_free;  /* Pages given back. */
     uint32_t *free_pages;         /* pages_free of them. */
@@ -53,8 +53,7 @@ static inline struct item *region_item(const struct region *region,
                                        handle_t handle)
 {
     return (struct item *)(void *)(region->base +
-                                   ((uint64_t)handle
-                                    << region->granule_shift));
+                                   ((uint64_t)handle << region->granule_shift));
 }
 
 static inline handle_t region_handle(const struct region *region,

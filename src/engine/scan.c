@@ -109,9 +109,9 @@ size_t engine_purge(struct engine_thread *thread, uint64_t from, uint64_t to,
             if (hash < from || hash > to ||
                 !must_go(thread, item, hash, floor, keep, ctx))
                 continue;
-            table_remove(&engine->table, stop.place,
-                         table_find_item(&engine->table, stop.place, hash,
-                                         item));
+            table_remove(
+                &engine->table, stop.place,
+                table_find_item(&engine->table, stop.place, hash, item));
             alloc_retire(thread, item);
             purged++;
         }

@@ -16,7 +16,7 @@ static void fill_lookup(struct slabs *slabs)
     for (i = 0; i < COUNT_OF(slabs->lookup); i++) {
         while (class <= slabs->count &&
                slabs->classes[class].chunk_bytes < i * SLAB_LOOKUP_STEP)
-            class++;
+            class ++;
         slabs->lookup[i] = (uint8_t)(class <= slabs->count ? class : 0);
     }
 }
@@ -121,9 +121,8 @@ static struct item *carve(struct slabs *slabs, unsigned index)
     struct slab_class *class = slab_class_at(slabs, index);
     struct page *page = &slabs->region->pages[class->carving];
     char *base = region_page(slabs->region, class->carving);
-    struct item *chunk =
-        (struct item *)(void *)(base +
-                                (size_t)page->carved * class->chunk_bytes);
+    struct item *chunk = (struct item *)(void *)(base + (size_t)page->carved *
+                                                            class->chunk_bytes);
 
     page->carved++;
     if (page->carved == class->per_page)

@@ -34,7 +34,7 @@ struct slab_class {
     uint32_t carving;  /* Page with chunks never used; 0: none. */
     uint32_t clearing; /* Page being cleared; 0: none. */
     uint32_t pages;    /* Read by anyone (relaxed). */
-    uint32_t used; /* Chunks that are neither free nor pulled. */
+    uint32_t used;     /* Chunks that are neither free nor pulled. */
     struct lru_ends lists[LRU_LISTS];
     uint32_t evicted_age_s; /* Of the last victim. */
     struct engine_lru_counters counters;
@@ -65,8 +65,7 @@ unsigned slab_class_search(const struct slabs *slabs, size_t bytes);
 static inline unsigned slab_class_for(const struct slabs *slabs, size_t bytes)
 {
     if (LIKELY(bytes <= SLAB_LOOKUP_BYTES))
-        return slabs->lookup[(bytes + SLAB_LOOKUP_STEP - 1) /
-                             SLAB_LOOKUP_STEP];
+        return slabs->lookup[(bytes + SLAB_LOOKUP_STEP - 1) / SLAB_LOOKUP_STEP];
     return slab_class_search(slabs, bytes);
 }
 

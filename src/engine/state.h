@@ -109,8 +109,8 @@ static inline bool engine_is_dead(const struct engine_thread *thread,
 static inline bool engine_is_flushed(const struct engine_thread *thread,
                                      const struct item *item)
 {
-    return item_stamp(item) <= atomic_load_explicit(&thread->engine->floor,
-                                                    memory_order_relaxed);
+    return item_stamp(item) <=
+           atomic_load_explicit(&thread->engine->floor, memory_order_relaxed);
 }
 
 static inline struct engine_class_counters *

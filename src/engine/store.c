@@ -64,8 +64,8 @@ static struct item_shape shape_of(const struct engine_write *write)
 }
 
 /* The shape of the old item with more value. */
-static struct item_shape shape_joined(const struct item *old,
-                                      struct slice key, size_t more)
+static struct item_shape shape_joined(const struct item *old, struct slice key,
+                                      size_t more)
 {
     return (struct item_shape){.key = key,
                                .client_flags = item_client_flags(old),
@@ -306,8 +306,8 @@ static struct item *hold_live(struct engine_thread *thread,
 /* The old value and what is added, in an item of their own. */
 static struct item *join(struct engine_thread *thread,
                          const struct engine_write *write,
-                         const struct item_shape *shape,
-                         const struct item *old, const struct item *added)
+                         const struct item_shape *shape, const struct item *old,
+                         const struct item *added)
 {
     bool is_append = write->mode == ENGINE_APPEND;
     struct item *whole = alloc_item(thread, shape);

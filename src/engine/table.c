@@ -50,11 +50,9 @@ int table_init(struct table *table, const struct region *region,
     atomic_init(&table->geometry, geometry_make(power, (uint64_t)1 << power));
     lock_init(&table->growth, LOCK_RANK_GROWTH);
     lock_init(&table->pool, LOCK_RANK_PAGES);
-    table->buckets =
-        memory_reserve(sizeof(struct bucket) << table->power_max);
-    table->overflow =
-        memory_reserve(sizeof(struct bucket) *
-                       ((uint64_t)table->overflow_max + 1));
+    table->buckets = memory_reserve(sizeof(struct bucket) << table->power_max);
+    table->overflow = memory_reserve(sizeof(struct bucket) *
+                                     ((uint64_t)table->overflow_max + 1));
     if (table->buckets == NULL || table->overflow == NULL) {
         table_fini(table);
         return -ERR_MEMORY;
@@ -66,11 +64,9 @@ void table_fini(struct table *table)
 {
     if (table->region == NULL)
         return;
-    memory_unreserve(table->buckets,
-                     sizeof(struct bucket) << table->power_max);
-    memory_unreserve(table->overflow,
-                     sizeof(struct bucket) *
-                         ((uint64_t)table->overflow_max + 1));
+    memory_unreserve(table->buckets, sizeof(struct bucket) << table->power_max);
+    memory_unreserve(table->overflow, sizeof(struct bucket) *
+                                          ((uint64_t)table->overflow_max + 1));
     lock_fini(&table->growth);
     lock_fini(&table->pool);
     *table = (struct table){.region = NULL};
@@ -83,9 +79,9 @@ bool table_try(struct table *table, uint64_t hash, struct place *out)
     out->bucket = &table->buckets[out->index];
     if (!lock_bit_try(&out->bucket->word, LOCK_RANK_BUCKET))
         return false;
-    if (LIKELY(geometry_position(atomic_load_explicit(&table->geometry,
-                                                      memory_order_relaxed),
-                                 hash) == out->index))
+    if (LIKELY(geometry_position(
+                   atomic_load_explicit(&table->geometry, memory_order_relaxed),
+                   hash) == out->index))
         return true;
     table_unlock(*out);
     return false;
@@ -119,8 +115,7 @@ struct slot table_find_hash(const struct table *table, struct place place,
 
         for (; mask != 0; mask &= mask - 1) {
             unsigned i = (unsigned)__builtin_ctz(mask);
-            struct item *item =
-                region_item(table->region, bucket->handles[i]);
+            struct item *item = region_item(table->region, bucket->handles[i]);
 
             if (table_hash(table, item) == hash)
                 return (struct slot){bucket, i, item};
@@ -275,8 +270,8 @@ unsigned table_list(const struct table *table, struct place place,
         unsigned used = ~match_tags(bucket->tags, 0) & MATCH_ALL;
 
         for (; used != 0; used &= used - 1) {
-            items[count] = region_item(
-                table->region, bucket->handles[__builtin_ctz(used)]);
+            items[count] = region_item(table->region,
+                                       bucket->handles[__builtin_ctz(used)]);
             __builtin_prefetch(items[count]);
             count++;
         }
@@ -318,8 +313,8 @@ void table_prefetch_item(const struct table *table, uint64_t hash)
     unsigned mask = match_tags_racing(bucket->tags, table_tag(hash));
 
     for (; mask != 0; mask &= mask - 1) {
-        handle_t handle = __atomic_load_n(
-            &bucket->handles[__builtin_ctz(mask)], __ATOMIC_RELAXED);
+        handle_t handle = __atomic_load_n(&bucket->handles[__builtin_ctz(mask)],
+                                          __ATOMIC_RELAXED);
 
         prefetch_lines((const char *)region_item(table->region, handle));
     }
@@ -338,8 +333,7 @@ uint64_t table_buckets(const struct table *table)
 uint64_t table_bytes(const struct table *table)
 {
     return (table_buckets(table) +
-            atomic_load_explicit(&table->overflow_used,
-                                 memory_order_relaxed)) *
+            atomic_load_explicit(&table->overflow_used, memory_order_relaxed)) *
            sizeof(struct bucket);
 }
 
@@ -385,8 +379,7 @@ static void uproot(struct table *table, struct bucket *first,
             out->tags[out->count] = bucket->tags[i];
             out->handles[out->count] = bucket->handles[i];
             out->count++;
-            __builtin_prefetch(
-                region_item(table->region, bucket->handles[i]));
+            __builtin_prefetch(region_item(table->region, bucket->handles[i]));
             set_slot(bucket, i, 0, HANDLE_NONE);
         }
     }
@@ -399,8 +392,7 @@ static void replant(struct table *table, struct uprooted *from,
     unsigned i;
 
     for (i = 0; i < from->count; i++) {
-        const struct item *item =
-            region_item(table->region, from->handles[i]);
+        const struct item *item = region_item(table->region, from->handles[i]);
         bool is_high = (table_hash(table, item) >> shift) & 1;
         bool added = chain_add(table, is_high ? high : low, from->tags[i],
                                from->handles[i], &from->spare);
@@ -442,8 +434,7 @@ static void split_one(struct table *table, unsigned power, uint64_t old)
     atomic_store_explicit(&table->geometry,
                           index != 0
                               ? geometry_make(power, index)
-                              : geometry_make(power + 1,
-                                              (uint64_t)2 << power),
+                              : geometry_make(power + 1, (uint64_t)2 << power),
                           memory_order_release);
     lock_bit_release(&high->word, LOCK_RANK_BUCKET);
     if (low != source)

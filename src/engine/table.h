@@ -62,9 +62,9 @@ struct table {
     _Atomic uint64_t geometry __attribute__((aligned(64)));
     _Atomic int64_t items __attribute__((aligned(64))); /* About. */
     _Atomic int64_t expected; /* As many will come: table_expect(). */
-    struct lock growth; /* Rank GROWTH: whoever moves the geometry. */
-    struct lock pool;   /* Rank PAGES: the pool of overflow buckets. */
-    uint32_t overflow_free; /* Chained through their words. */
+    struct lock growth;       /* Rank GROWTH: whoever moves the geometry. */
+    struct lock pool;         /* Rank PAGES: the pool of overflow buckets. */
+    uint32_t overflow_free;   /* Chained through their words. */
     uint32_t overflow_fresh;
     _Atomic uint32_t overflow_used;
 };
@@ -177,8 +177,7 @@ static inline struct slot table_find(const struct table *table,
 
         for (; mask != 0; mask &= mask - 1) {
             unsigned i = (unsigned)__builtin_ctz(mask);
-            struct item *item =
-                region_item(table->region, bucket->handles[i]);
+            struct item *item = region_item(table->region, bucket->handles[i]);
 
             if (LIKELY(item_has_key(item, key)))
                 return (struct slot){bucket, i, item};

@@ -51,8 +51,8 @@ static inline unsigned match_tags(const uint8_t tags[MATCH_SLOTS], uint8_t tag)
 static inline unsigned match_tags_racing(const uint8_t tags[MATCH_SLOTS],
                                          uint8_t tag)
 {
-    uint64_t low = __atomic_load_n((const uint64_t *)(const void *)tags,
-                                   __ATOMIC_RELAXED);
+    uint64_t low =
+        __atomic_load_n((const uint64_t *)(const void *)tags, __ATOMIC_RELAXED);
     uint32_t high = __atomic_load_n((const uint32_t *)(const void *)(tags + 8),
                                     __ATOMIC_RELAXED);
 

@@ -188,8 +188,7 @@ static uint32_t oldest_page(struct engine *engine, unsigned index)
     return page;
 }
 
-static bool give_to(struct engine_thread *thread, unsigned index,
-                    uint32_t page)
+static bool give_to(struct engine_thread *thread, unsigned index, uint32_t page)
 {
     struct engine *engine = thread->engine;
     struct slab_class *class = slab_class_at(&engine->slabs, index);

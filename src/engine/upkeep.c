@@ -8,10 +8,10 @@
 #include "src/engine/flush.h"
 #include "src/engine/lru.h"
 
-#define GROW_BUCKETS 64u  /* Split in one round. */
-#define LRU_MOVES 500u    /* Items moved between lists in one round. */
+#define GROW_BUCKETS 64u     /* Split in one round. */
+#define LRU_MOVES 500u       /* Items moved between lists in one round. */
 #define LRU_MOVES_CLASS 100u /* Of these, under one taking of a lock. */
-#define SWEEP_BUCKETS 64u /* Looked at in one round. */
+#define SWEEP_BUCKETS 64u    /* Looked at in one round. */
 #define SWEEP_EVERY_NS (60 * NS_PER_S)
 #define REST_MIN_NS NS_PER_MS
 #define REST_MAX_NS NS_PER_S
@@ -89,13 +89,11 @@ static void begin_sweep(struct engine_thread *thread)
 {
     struct engine *engine = thread->engine;
     struct upkeep *upkeep = &engine->upkeep;
-    stamp_t floor =
-        atomic_load_explicit(&engine->floor, memory_order_relaxed);
+    stamp_t floor = atomic_load_explicit(&engine->floor, memory_order_relaxed);
 
     if (upkeep->sweeping)
         return;
-    if (thread->now_ns < upkeep->sweep_due_ns &&
-        floor == upkeep->swept_floor)
+    if (thread->now_ns < upkeep->sweep_due_ns && floor == upkeep->swept_floor)
         return;
     upkeep->sweeping = true;
     upkeep->sweep_hash = 0;
@@ -147,8 +145,8 @@ uint64_t engine_upkeep(struct engine_thread *thread)
 
     upkeep->rest_ns =
         next_rest(upkeep->rest_ns, moves == 0 && !upkeep->sweeping);
-    due_ns = atomic_load_explicit(&engine->flush_due_hint_ns,
-                                  memory_order_relaxed);
+    due_ns =
+        atomic_load_explicit(&engine->flush_due_hint_ns, memory_order_relaxed);
     if (due_ns > thread->now_ns && due_ns - thread->now_ns < upkeep->rest_ns)
         return due_ns - thread->now_ns;
     return upkeep->rest_ns;

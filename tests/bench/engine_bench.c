@@ -203,8 +203,8 @@ static void measure(struct engine *engine, const char *name,
 
     clock_init_real(&clock);
     for (i = 0; i < threads; i++) {
-        jobs[i] = (struct job){.worker = {.engine = engine, .seed = i},
-                               .run = run};
+        jobs[i] =
+            (struct job){.worker = {.engine = engine, .seed = i}, .run = run};
         jobs[i].worker.thread = engine_thread_new(engine);
         INVARIANT(jobs[i].worker.thread != NULL);
         engine_thread_set_now(jobs[i].worker.thread, clock_now(&clock));

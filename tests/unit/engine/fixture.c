@@ -39,14 +39,12 @@ static void write_down(struct fake_journal *journal, enum note_kind kind,
     journal->count++;
 }
 
-static stamp_t on_record(void *ctx, struct stamp_clock *clock,
-                         uint64_t now_ns, uint64_t hash,
-                         enum mutation_kind kind)
+static stamp_t on_record(void *ctx, struct stamp_clock *clock, uint64_t now_ns,
+                         uint64_t hash, enum mutation_kind kind)
 {
     stamp_t stamp = stamp_next(clock, now_ns);
 
-    write_down(ctx,
-               kind == MUTATION_SET ? NOTE_RECORD_SET : NOTE_RECORD_REMOVE,
+    write_down(ctx, kind == MUTATION_SET ? NOTE_RECORD_SET : NOTE_RECORD_REMOVE,
                hash, stamp);
     return stamp;
 }
@@ -144,8 +142,7 @@ static void audit_page(struct engine *engine, uint32_t page,
         if (item_kind(item) == CHUNK_LINKED)
             tallies[index].bytes += item_bytes(item);
         if (item_kind(item) == CHUNK_PART) {
-            const struct item *owner =
-                region_item(&engine->region, item->prev);
+            const struct item *owner = region_item(&engine->region, item->prev);
 
             ck_assert_uint_ne(owner->flags & ITEM_LARGE, 0);
         }
@@ -212,8 +209,7 @@ static uint64_t audit_table(struct engine *engine)
             ck_assert_uint_le(its, last);
             ck_assert_uint_eq(item_kind(items[i]), CHUNK_LINKED);
             ck_assert_ptr_eq(
-                table_find(&engine->table, place, its, item_key(items[i]))
-                    .item,
+                table_find(&engine->table, place, its, item_key(items[i])).item,
                 items[i]);
         }
         total += count;
@@ -410,8 +406,7 @@ size_t notes_of(const struct fixture *fixture, enum note_kind kind)
     return count;
 }
 
-const struct note *last_note(const struct fixture *fixture,
-                             enum note_kind kind)
+const struct note *last_note(const struct fixture *fixture, enum note_kind kind)
 {
     size_t i = fixture->journal.count;
 
@@ -452,8 +447,8 @@ void pattern_fill(char *out, size_t size, uint64_t seed)
         out[i] = pattern_at(i, seed);
 }
 
-bool pattern_holds(const struct engine_thread *thread,
-                   const struct item *item, size_t size, uint64_t seed)
+bool pattern_holds(const struct engine_thread *thread, const struct item *item,
+                   size_t size, uint64_t seed)
 {
     size_t done = 0;
 

@@ -94,8 +94,8 @@ void upkeep_until_idle(struct fixture *fixture);
 /* A value of that size that a reader can check: every byte follows from the
  * seed and its place. */
 void pattern_fill(char *out, size_t size, uint64_t seed);
-bool pattern_holds(const struct engine_thread *thread,
-                   const struct item *item, size_t size, uint64_t seed);
+bool pattern_holds(const struct engine_thread *thread, const struct item *item,
+                   size_t size, uint64_t seed);
 
 /* A small generator of numbers, the same on every run. */
 uint64_t next_random(uint64_t *state);

@@ -177,14 +177,12 @@ START_TEST(a_large_item_that_cannot_be_leaves_nothing_behind)
     config.item_bytes_max = 4 * PAGE_BYTES;
     fixture_init(&fx, &config);
     write.key = key_of(&fx, "k");
-    ck_assert_int_eq(engine_reserve(fx.thread, &write, &first),
-                     ENGINE_STORED);
+    ck_assert_int_eq(engine_reserve(fx.thread, &write, &first), ENGINE_STORED);
     ck_assert_int_eq(engine_reserve(fx.thread, &write, &second),
                      ENGINE_NO_MEMORY);
     ck_assert_ptr_null(second);
     engine_discard(fx.thread, &first);
-    ck_assert_int_eq(engine_reserve(fx.thread, &write, &second),
-                     ENGINE_STORED);
+    ck_assert_int_eq(engine_reserve(fx.thread, &write, &second), ENGINE_STORED);
     engine_discard(fx.thread, &second);
     fixture_fini(&fx);
 }

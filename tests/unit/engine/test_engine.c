@@ -10,9 +10,7 @@ static const struct {
 } configs[] = {
     {"usual", {.memory_bytes = 64 * MIB, .item_bytes_max = MIB}, 0},
     {"little", {.memory_bytes = MIB, .item_bytes_max = MIB}, 0},
-    {"much",
-     {.memory_bytes = 100 * GIB, .item_bytes_max = GIB},
-     0},
+    {"much", {.memory_bytes = 100 * GIB, .item_bytes_max = GIB}, 0},
     {"no items", {.memory_bytes = 64 * MIB}, -ERR_RANGE},
     {"items above memory",
      {.memory_bytes = MIB, .item_bytes_max = 2 * MIB},
@@ -43,8 +41,7 @@ START_TEST(a_configuration_works_or_is_refused)
 {
     struct engine *engine;
 
-    ck_assert_msg(engine_new(&configs[_i].config, &engine) ==
-                      configs[_i].error,
+    ck_assert_msg(engine_new(&configs[_i].config, &engine) == configs[_i].error,
                   "%s", configs[_i].what);
     ck_assert_int_eq(engine != NULL, configs[_i].error == 0);
     engine_free(&engine);

@@ -84,8 +84,7 @@ struct listing {
     size_t known;
 };
 
-static void list_one(struct stats_out *out, const char *name,
-                     const char *value)
+static void list_one(struct stats_out *out, const char *name, const char *value)
 {
     struct listing *listing = (struct listing *)(void *)out;
     size_t i;

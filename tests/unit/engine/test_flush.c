@@ -60,8 +60,7 @@ START_TEST(a_key_can_be_stored_again_after_a_flush)
     engine_flush(fx.thread, 0);
     ck_assert_int_eq(store(&fx, ENGINE_REPLACE, "k", "2", 0, 0, 0),
                      ENGINE_NOT_STORED);
-    ck_assert_int_eq(store(&fx, ENGINE_ADD, "k", "3", 0, 0, 0),
-                     ENGINE_STORED);
+    ck_assert_int_eq(store(&fx, ENGINE_ADD, "k", "3", 0, 0, 0), ENGINE_STORED);
     ck_assert_str_eq(value_of(&fx, "k"), "3");
 }
 END_TEST

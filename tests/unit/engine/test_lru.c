@@ -82,8 +82,7 @@ START_TEST(a_touch_marks_and_moves_nothing)
 
     set_up(&stand);
     ck_assert_uint_eq(lru_touch(stand.items[0], 77), LRU_HOT);
-    ck_assert_uint_eq(item_marks(stand.items[0]),
-                      ITEM_FETCHED | ITEM_ACTIVE);
+    ck_assert_uint_eq(item_marks(stand.items[0]), ITEM_FETCHED | ITEM_ACTIVE);
     ck_assert_uint_eq(item_accessed(stand.items[0]), 77);
     ck_assert_ptr_eq(
         region_item(&stand.region, stand.class->lists[LRU_HOT].tail),

@@ -67,8 +67,8 @@ static void any_key(struct world *world, unsigned *number, char *text,
 
 static bool is_live(const struct world *world, const struct model_item *item)
 {
-    return item->present && (item->expires_at_s == 0 ||
-                             item->expires_at_s > world->now_s);
+    return item->present &&
+           (item->expires_at_s == 0 || item->expires_at_s > world->now_s);
 }
 
 static void set_value(struct model_item *item, const char *value, size_t size)
@@ -102,8 +102,7 @@ static void check_key(struct world *world, unsigned number,
         struct slice piece = engine_item_bytes(thread, view.item, done);
 
         ck_assert_uint_gt(piece.size, 0);
-        ck_assert_int_eq(memcmp(piece.data, item->value + done, piece.size),
-                         0);
+        ck_assert_int_eq(memcmp(piece.data, item->value + done, piece.size), 0);
         done += piece.size;
     }
     ck_assert_uint_eq(engine_item_bytes(thread, view.item, done).size, 0);
@@ -269,8 +268,8 @@ static void do_touch(struct world *world)
     item = &world->items[number];
     notice_eviction(world, number, &key);
     outcome = engine_touch(world->fixture.thread, &key, expires_at_s);
-    ck_assert_int_eq(outcome, is_live(world, item) ? ENGINE_STORED
-                                                   : ENGINE_NOT_FOUND);
+    ck_assert_int_eq(outcome,
+                     is_live(world, item) ? ENGINE_STORED : ENGINE_NOT_FOUND);
     if (outcome != ENGINE_STORED)
         return;
     if (!item_lives_longer(expires_at_s, item->expires_at_s) &&

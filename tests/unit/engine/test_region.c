@@ -31,8 +31,7 @@ START_TEST(a_handle_names_its_chunk)
     ck_assert_int_eq(region_init(&region, 2 * MIB, MIB), 0);
     item = (struct item *)(void *)(region_page(&region, 2) + 88);
     ck_assert_uint_eq(region_handle(&region, item), (2 * MIB + 88) / 8);
-    ck_assert_ptr_eq(region_item(&region, region_handle(&region, item)),
-                     item);
+    ck_assert_ptr_eq(region_item(&region, region_handle(&region, item)), item);
     ck_assert_uint_eq(region_page_of(&region, item), 2);
     region_fini(&region);
 }
@@ -52,8 +51,7 @@ START_TEST(granules_grow_with_the_memory)
     ck_assert_uint_eq(region.granule_shift, 4);
     last = (struct item *)(void *)(region_page(&region, region.pages_max) +
                                    MIB - 16);
-    ck_assert_ptr_eq(region_item(&region, region_handle(&region, last)),
-                     last);
+    ck_assert_ptr_eq(region_item(&region, region_handle(&region, last)), last);
     region_fini(&region);
 }
 END_TEST

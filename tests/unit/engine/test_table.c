@@ -58,8 +58,7 @@ static bool find(struct bench *bench, struct item *item)
 {
     uint64_t hash = table_hash(&bench->table, item);
     struct place place = table_lock(&bench->table, hash);
-    struct slot by_key =
-        table_find(&bench->table, place, hash, item_key(item));
+    struct slot by_key = table_find(&bench->table, place, hash, item_key(item));
     struct slot by_hash = table_find_hash(&bench->table, place, hash);
     struct slot by_item = table_find_item(&bench->table, place, hash, item);
 

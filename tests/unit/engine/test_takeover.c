@@ -103,8 +103,7 @@ START_TEST(another_page_will_do)
     set_up(2, false);
     put_sized(1, 30000);
     write.key = key_of(&fx, "k");
-    ck_assert_int_eq(engine_reserve(fx.thread, &write, &item),
-                     ENGINE_STORED);
+    ck_assert_int_eq(engine_reserve(fx.thread, &write, &item), ENGINE_STORED);
     put_sized(2, 30000);
     put_sized(3, 30000);
     ck_assert(takeover_page(fx.thread, 1));

@@ -36,8 +36,8 @@ struct writer {
 /* A value is its seed, then a pattern that follows from it. */
 static size_t size_for(const struct shared *shared, uint64_t seed)
 {
-    size_t most = shared->large && seed % 50 == 0 ? SIZE_MAX_LARGE
-                                                  : SIZE_MAX_SMALL;
+    size_t most =
+        shared->large && seed % 50 == 0 ? SIZE_MAX_LARGE : SIZE_MAX_SMALL;
 
     return sizeof(seed) + (seed >> 8) % most;
 }
@@ -207,8 +207,8 @@ static void run(uint64_t pages, bool may_evict, bool large)
         writers[i].random = i + 1;
         writers[i].thread = engine_thread_new(fixture.engine);
         engine_thread_set_now(writers[i].thread, NOW_NS);
-        ck_assert_int_eq(
-            pthread_create(&ids[i], NULL, run_writer, &writers[i]), 0);
+        ck_assert_int_eq(pthread_create(&ids[i], NULL, run_writer, &writers[i]),
+                         0);
     }
     ck_assert_int_eq(pthread_create(&upkeep, NULL, run_upkeep, &shared), 0);
     for (i = 0; i < WRITERS; i++) {
@@ -238,9 +238,8 @@ static void *run_append(void *ctx)
     write.key = engine_key_of(writer->shared->engine, SLICE_LITERAL("k"));
     memset(piece, (char)('a' + (char)writer->number), sizeof(piece));
     for (i = 0; i < APPENDS; i++)
-        ck_assert_int_eq(
-            engine_store(writer->thread, &write, piece, &stamp),
-            ENGINE_STORED);
+        ck_assert_int_eq(engine_store(writer->thread, &write, piece, &stamp),
+                         ENGINE_STORED);
     return NULL;
 }
 
@@ -265,8 +264,8 @@ START_TEST(no_append_is_lost)
         writers[i].shared = &shared;
         writers[i].number = i;
         writers[i].thread = engine_thread_new(fixture.engine);
-        ck_assert_int_eq(
-            pthread_create(&ids[i], NULL, run_append, &writers[i]), 0);
+        ck_assert_int_eq(pthread_create(&ids[i], NULL, run_append, &writers[i]),
+                         0);
     }
     for (i = 0; i < WRITERS; i++) {
         ck_assert_int_eq(pthread_join(ids[i], NULL), 0);

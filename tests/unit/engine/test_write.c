@@ -18,9 +18,8 @@ static void tear_down(void)
 static enum engine_outcome count(const char *key, bool decrement,
                                  uint64_t delta, uint64_t *value)
 {
-    struct engine_arith arith = {.key = key_of(&fx, key),
-                                 .delta = delta,
-                                 .decrement = decrement};
+    struct engine_arith arith = {
+        .key = key_of(&fx, key), .delta = delta, .decrement = decrement};
     stamp_t stamp;
     enum engine_outcome outcome =
         engine_arith(fx.thread, &arith, value, &stamp);
@@ -63,9 +62,8 @@ START_TEST(counting_gives_what_memcached_gives)
     store(&fx, ENGINE_SET, "k", rows[_i].before, 3, NOW_S + 50, 0);
     forget_notes(&fx);
     if (rows[_i].after == NULL) {
-        ck_assert_int_eq(
-            count("k", rows[_i].decrement, rows[_i].delta, &value),
-            ENGINE_NOT_A_NUMBER);
+        ck_assert_int_eq(count("k", rows[_i].decrement, rows[_i].delta, &value),
+                         ENGINE_NOT_A_NUMBER);
         ck_assert_str_eq(value_of(&fx, "k"), rows[_i].before);
         ck_assert_uint_eq(fx.journal.count, 0);
         return;
