@@ -28,8 +28,7 @@ struct mutation {
     enum mutation_kind kind;
     uint64_t hash; /* hash_key() of the key. */
     stamp_t stamp;
-    uint32_t
-        expires_at_s; /* Seconds since 1970 on this node's clock; 0 never. */
+    uint32_t expires_at_s; /* Since 1970, this node's clock; 0: never. */
     uint32_t client_flags;
     uint32_t state;     /* ITEM_STATE_*. */
     struct slice key;   /* Empty in REMOVE and TOUCH: the hash is enough. */
