@@ -48,6 +48,11 @@ enum node_scan_phase {
     NODE_SCAN_SENT, /* All is sent; the peer has to confirm. */
 };
 
+struct node_sent {
+    uint64_t hash;
+    stamp_t stamp;
+};
+
 struct node_scan {
     enum node_scan_phase phase;
     struct journal_removal removals[NODE_REMOVALS_MAX];
@@ -56,7 +61,7 @@ struct node_scan {
     uint64_t cursor; /* Next hash to look at. */
     bool exhausted;  /* There is no hash beyond the last run. */
     struct journal_run run;
-    uint64_t found[NODE_SCAN_FOUND_MAX]; /* Items the peer may lack. */
+    struct node_sent found[NODE_SCAN_FOUND_MAX]; /* Items the peer may lack. */
     size_t found_count, found_at;
     uint64_t present[NODE_SCAN_FOUND_MAX]; /* All items, below a floor. */
     size_t present_count;
@@ -66,16 +71,12 @@ struct node_scan {
     uint64_t marked;  /* What the last one said. */
 };
 
-struct node_sent {
-    uint64_t hash;
-    stamp_t stamp;
-};
-
 struct node_send {
     bool plan_due;
     enum resync_kind plan;
     uint64_t plan_after;
     uint64_t plan_items;
+    bool caught_up;   /* The scan of the plan is through. */
     uint64_t next;    /* Number of the next entry to look at. */
     uint64_t through; /* The peer was told that it has all up to here. */
     struct flush_state told;

@@ -9,6 +9,7 @@
 
 #include "replication/core/rules.h"
 #include "src/base/invariant.h"
+#include "src/base/log.h"
 
 #include <stdlib.h>
 
@@ -28,7 +29,8 @@ static bool visit(void *ctx, uint64_t hash, struct engine_view *view)
     if (scan->run.floor != STAMP_NONE)
         scan->present[scan->present_count++] = hash;
     if (!journal_knows(node->log, view->stamp))
-        scan->found[scan->found_count++] = hash;
+        scan->found[scan->found_count++] =
+            (struct node_sent){hash, view->stamp};
     return true;
 }
 
@@ -133,20 +135,22 @@ static void prefetch(const struct node *node)
     if (last > scan->found_count)
         last = scan->found_count;
     for (size_t i = scan->found_at; i < last; i++)
-        engine_prefetch_bucket(engine, scan->found[i]);
+        engine_prefetch_bucket(engine, scan->found[i].hash);
     for (size_t i = scan->found_at; i < last; i++)
-        engine_prefetch_item(engine, scan->found[i]);
+        engine_prefetch_item(engine, scan->found[i].hash);
 }
 
 static enum node_added add_found(struct node *node, struct codec_batch *batch,
-                                 uint64_t hash)
+                                 const struct node_sent *found)
 {
     struct engine_view view;
     enum node_added added;
 
-    if (!engine_find(node->thread, hash, &view))
-        return NODE_ABSENT; /* Gone since: the log knows. */
-    added = node_add_view(node, batch, hash, &view, 0);
+    if (!engine_find(node->thread, found->hash, &view)) {
+        journal_gone(node->log, found->hash, found->stamp);
+        return NODE_ABSENT;
+    }
+    added = node_add_view(node, batch, found->hash, &view, 0);
     engine_view_end(node->thread, &view);
     return added;
 }
@@ -162,7 +166,7 @@ static size_t put_items(struct node *node, char *out, size_t room)
     while (scan->found_at < scan->found_count) {
         if (scan->found_at % PREFETCH_AHEAD == 0)
             prefetch(node);
-        added = add_found(node, &batch, scan->found[scan->found_at]);
+        added = add_found(node, &batch, &scan->found[scan->found_at]);
         if (added == NODE_NO_ROOM || added == NODE_IN_PARTS)
             break;
         scan->found_at++;
@@ -252,7 +256,10 @@ static void round_done(struct node *node)
     if (journal_is_dirty(node->log))
         return; /* Another round, of what got lost meanwhile. */
     node_resync_done(node, node->send.plan, node->round_items, node->round_ns);
-    node_log_resync(node, "to");
+    /* Those after an overflow of the log are too many to be news. */
+    if (!node->send.caught_up || log_verbosity() >= (int)LOG_LEVEL_V)
+        node_log_resync(node, "to");
+    node->send.caught_up = true;
     node->send.plan = RESYNC_DELTA; /* What any later one will be. */
     node->round_items = 0;
     node->round_ns = 0;

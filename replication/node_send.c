@@ -48,6 +48,7 @@ void node_send_begin(struct node *node, unsigned link)
         node_resync_done(node, RESYNC_CONTINUE, 0, node->now_ns);
     else
         send->plan_items = engine_items(node->config.engine);
+    send->caught_up = plan == JOURNAL_CONTINUE;
     send->next = send->plan_after + 1;
     send->through = send->plan_after;
     send->told = node->links[link].hello.flush;
@@ -389,7 +390,8 @@ static enum node_added add_absent(struct node *node, struct codec_batch *batch,
     if (remove.stamp == STAMP_NONE) {
         /* Expired, say, and not collected yet. If the peer may hold an older
          * version, this makes a removal with a number of its own. */
-        if (entry->stamp > node->send.told.floor)
+        if (entry->stamp > node->send.told.floor &&
+            stamp_node(entry->stamp) == node->peer.node_bit)
             journal_gone(node->log, entry->hash, entry->stamp);
         return NODE_ABSENT;
     }

@@ -329,8 +329,7 @@ bool journal_knows(const struct journal_log *log, stamp_t stamp)
 
 void journal_gone(struct journal_log *log, uint64_t hash, stamp_t stamp)
 {
-    if (stamp_node(stamp) == journal_own_bit(log))
-        on_forget(log, hash, stamp);
+    on_forget(log, hash, stamp);
 }
 
 void journal_answer(struct journal_log *log, uint64_t hash, stamp_t stamp)

@@ -74,7 +74,8 @@ size_t journal_read(struct journal_log *log, uint64_t *next,
 stamp_t journal_tombstone(struct journal_log *log, uint64_t hash);
 /* Is the version certain to be with the peer, as things stand? */
 bool journal_knows(const struct journal_log *log, stamp_t stamp);
-/* The sender found an entry's version gone, and nobody told. */
+/* The sender wanted to send that version and found nothing: it may have expired
+ * without anybody noticing. Unless the peer has it, that is a removal. */
 void journal_gone(struct journal_log *log, uint64_t hash, stamp_t stamp);
 /* The peer sent a version that removed_at() rejects: it shall hear why. */
 void journal_answer(struct journal_log *log, uint64_t hash, stamp_t stamp);

@@ -69,6 +69,7 @@ static void check_bounds(struct world *world, struct host *host)
 
 static void remember_barrier(struct world *world)
 {
+    world->barrier = STAMP_NONE; /* Both may have lost all since the last. */
     for (unsigned i = 0; i < world->knobs.keys; i++) {
         struct holding holding =
             host_holds(&world->hosts[0], world->keys[i].hash);
@@ -214,6 +215,16 @@ static void check_latest(struct world *world, const struct key_history *key,
                    key->name, (unsigned long long)holding->stamp);
 }
 
+/* A version of a host that crashed may have come through, and then gone. */
+static bool was_followed(const struct key_history *key,
+                         const struct version *version)
+{
+    for (size_t i = 0; i < key->count; i++)
+        if (key->versions[i].stamp > version->stamp)
+            return true;
+    return false;
+}
+
 static bool may_miss(const struct world *world, const struct key_history *key,
                      const struct version *version)
 {
@@ -222,8 +233,7 @@ static bool may_miss(const struct world *world, const struct key_history *key,
     engine_flush_state(world->hosts[0].engine, &flush);
     return version->removed || version->stamp <= flush.floor ||
            world->floors_rose || world->crowded ||
-           key->let_go[0] >= version->stamp ||
-           key->let_go[1] >= version->stamp ||
+           key->ever_let_go >= version->stamp || was_followed(key, version) ||
            (version->expires_ns != 0 &&
             version->expires_ns < world->now_ns + NEARLY_NS);
 }

@@ -210,7 +210,8 @@ void client_work(struct world *world, unsigned index)
     struct request request = {.host = host};
     struct engine_view view;
 
-    if (!host->up || !host->serving || world->now_ns < host->frozen_until_ns)
+    if (!host->up || !host->serving || host->stopping ||
+        world->now_ns < host->frozen_until_ns)
         return;
     request.key = &world->keys[dice_below(&world->dice, world->knobs.keys)];
     request.engine_key =

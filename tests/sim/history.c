@@ -102,6 +102,8 @@ static void on_forget(void *ctx, uint64_t hash, stamp_t stamp)
 
     if (stamp > key->let_go[host->index])
         key->let_go[host->index] = stamp;
+    if (stamp > key->ever_let_go)
+        key->ever_let_go = stamp;
     world_trace(host->world, "host %u forgets %s @%llx", host->index, key->name,
                 (unsigned long long)stamp);
     host->inner.forget(host->inner.ctx, hash, stamp);
@@ -170,30 +172,41 @@ const struct version *history_find(const struct key_history *key, stamp_t stamp)
     return NULL;
 }
 
-/* What only the crashed host had is lost, and nobody can be asked for it. */
+/* What the survivor of a crash knows of a key. What only the other one had is
+ * lost, and nobody can be asked for it; so is what was removed and told, as
+ * whoever starts again with a slow clock knows nothing of it. */
+static stamp_t known_to(struct host *host, const struct key_history *key)
+{
+    struct holding holding = host_holds(host, key->hash);
+    stamp_t removed = host->inner.removed_at(host->inner.ctx, key->hash);
+
+    if (removed > holding.stamp && history_find(key, removed) != NULL)
+        return removed;
+    return holding.stamp;
+}
+
 void history_crash(struct world *world, unsigned index)
 {
     struct host *other = &world->hosts[1 - index];
 
     for (unsigned i = 0; i < world->knobs.keys; i++) {
         struct key_history *key = &world->keys[i];
-        stamp_t known = STAMP_NONE;
+        stamp_t known = other->up ? known_to(other, key) : STAMP_NONE;
 
-        if (other->up) {
-            struct holding holding = host_holds(other, key->hash);
-            stamp_t removed =
-                other->inner.removed_at(other->inner.ctx, key->hash);
-
-            known = holding.live ? holding.stamp : STAMP_NONE;
-            if (removed > known && history_find(key, removed) != NULL)
-                known = removed;
-            if (key->own_removed[1 - index] && key->own[1 - index] > known)
-                known = key->own[1 - index];
-        }
         if (known < key->required)
             key->required = known;
+        if (known < key->own[other->index])
+            key->own[other->index] = STAMP_NONE;
         key->own[index] = STAMP_NONE;
         key->own_removed[index] = false;
         key->let_go[index] = STAMP_NONE;
+    }
+}
+
+void history_stop(struct world *world, unsigned index)
+{
+    for (unsigned i = 0; i < world->knobs.keys; i++) {
+        world->keys[i].own[index] = STAMP_NONE;
+        world->keys[i].own_removed[index] = false;
     }
 }

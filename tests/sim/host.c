@@ -167,12 +167,11 @@ void host_fini(struct host *host)
     host->up = false;
 }
 
-void host_crash(struct world *world, unsigned index, bool silently)
+/* All connections end, in one way or the other. */
+static void go_down(struct host *host, bool silently)
 {
-    struct host *host = &world->hosts[index];
+    struct world *world = host->world;
 
-    world_trace(world, "host %u crashes%s", index, silently ? " silently" : "");
-    history_crash(world, index);
     for (unsigned i = 0; i < NODE_LINKS_MAX; i++) {
         int conn = host->links[i].conn;
 
@@ -189,6 +188,40 @@ void host_crash(struct world *world, unsigned index, bool silently)
     host_fini(host);
     host->up_at_ns =
         world->now_ns + MS(100) + dice_below(&world->dice, 8) * MS(500);
+}
+
+void host_crash(struct world *world, unsigned index, bool silently)
+{
+    world_trace(world, "host %u crashes%s", index, silently ? " silently" : "");
+    history_crash(world, index);
+    go_down(&world->hosts[index], silently);
+}
+
+void host_stop(struct world *world, unsigned index)
+{
+    struct host *host = &world->hosts[index];
+
+    world_trace(world, "host %u stops", index);
+    host->stopping = true;
+    node_drain(host->node, now(host));
+}
+
+static void stop_if_drained(struct host *host)
+{
+    struct world *world = host->world;
+    struct host *other = &world->hosts[1 - host->index];
+    bool told = host->node->send.goodbye_said && other->up &&
+                other->node->followed == host->node->config.incarnation;
+
+    if (!host->stopping || !node_drained(host->node))
+        return;
+    world_trace(world, "host %u is down, %s", host->index,
+                told ? "all is told" : "not all is told");
+    if (told)
+        history_stop(world, host->index);
+    else
+        history_crash(world, host->index);
+    go_down(host, false);
 }
 
 /* ---- connections ---- */
@@ -395,6 +428,7 @@ void host_run(struct world *world, unsigned index)
     if (now(host) >= node_deadline(host->node))
         node_tick(host->node, now(host));
     upkeep(host);
+    stop_if_drained(host);
 }
 
 /* ---- looking ---- */

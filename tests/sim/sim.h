@@ -82,7 +82,7 @@ struct knobs {
     bool one_dials;     /* Host 0 only listens. */
     bool same_bit;      /* Both start with node bit 0. */
     bool big_values, expiry, flush, flush_later;
-    unsigned resets, stalls, freezes, crashes, partitions; /* Per mille. */
+    unsigned resets, stalls, freezes, crashes, partitions, stops; /* In 1000. */
     unsigned writes; /* Percent of steps with client work. */
     unsigned steps;
 };
@@ -140,6 +140,7 @@ struct host {
     struct journal inner; /* The node's. */
     bool listening;
     bool serving;
+    bool stopping;
     bool dialing;
     uint64_t dial_due_ns;
     bool met; /* Has been paired in this life and all was told. */
@@ -175,6 +176,7 @@ struct key_history {
     stamp_t own[HOSTS]; /* Highest stamp made at that host's life. */
     bool own_removed[HOSTS];
     stamp_t let_go[HOSTS]; /* Highest stamp that host has forgotten. */
+    stamp_t ever_let_go;   /* Also by hosts that are no more. */
 };
 
 /* ---- the world ---- */
@@ -193,7 +195,6 @@ struct world {
     struct key_history keys[KEYS_MAX];
     stamp_t barrier;  /* The highest stamp when all was told last. */
     bool floors_rose; /* Misses are in order from then on. */
-    bool lost_memory; /* A host crashed: so are lost writes. */
     bool crowded;     /* Something could not be kept. */
     uint64_t checks[CHECKS];
     bool failed;
@@ -239,6 +240,8 @@ void wire_fini(struct world *world);
 /* host.c */
 void host_boot(struct world *world, unsigned index);
 void host_crash(struct world *world, unsigned index, bool silently);
+/* Begins a clean stop, after which it is down for a while. */
+void host_stop(struct world *world, unsigned index);
 void host_run(struct world *world, unsigned index);
 uint64_t host_now(const struct world *world, unsigned index);
 void host_fini(struct host *host);
@@ -258,6 +261,8 @@ void history_content(struct key_history *key, const struct holding *holding,
 const struct version *history_find(const struct key_history *key,
                                    stamp_t stamp);
 void history_crash(struct world *world, unsigned index);
+/* It has told everything: nothing may be lost. */
+void history_stop(struct world *world, unsigned index);
 
 struct holding host_holds(struct host *host, uint64_t hash);
 uint64_t content_of(const struct host *host, const struct engine_view *view);

@@ -93,6 +93,11 @@ static void choose_bounds(struct dice *dice, struct knobs *knobs)
     knobs->expiry = dice_percent(dice, 40);
     knobs->flush = dice_percent(dice, 30);
     knobs->flush_later = dice_percent(dice, 20);
+    if (dice_percent(dice, 25)) { /* More than fits. */
+        knobs->keys = 200;
+        knobs->value_max = 20000;
+        knobs->memory_bytes = 1 * MIB;
+    }
 }
 
 static void choose_net(struct dice *dice, struct knobs *knobs)
@@ -117,6 +122,7 @@ static void choose_faults(struct dice *dice, struct knobs *knobs)
     knobs->freezes = dice_percent(dice, 30) ? 3 : 0;
     knobs->crashes = dice_percent(dice, 30) ? 4 : 0;
     knobs->partitions = dice_percent(dice, 40) ? 4 : 0;
+    knobs->stops = dice_percent(dice, 30) ? 4 : 0;
     knobs->writes = (unsigned)PICK(dice, 10, 50, 90);
     knobs->steps = (unsigned)PICK(dice, 200, 500, 900);
 }
@@ -209,6 +215,14 @@ static void crash_some(struct world *world)
         host_crash(world, index, dice_percent(&world->dice, 40));
 }
 
+static void stop_some(struct world *world)
+{
+    struct host *host = &world->hosts[dice_below(&world->dice, HOSTS)];
+
+    if (host->up && !host->stopping)
+        host_stop(world, host->index);
+}
+
 static void do_harm(struct world *world)
 {
     const struct knobs *knobs = &world->knobs;
@@ -223,6 +237,8 @@ static void do_harm(struct world *world)
         part_hosts(world);
     if (per_mille(&world->dice, knobs->crashes))
         crash_some(world);
+    if (per_mille(&world->dice, knobs->stops))
+        stop_some(world);
 }
 
 static void end_of_partition(struct world *world)
