@@ -40,7 +40,9 @@ struct replication {
     struct listener listener;
     struct dialer dialer;
     struct doorman doorman;
-    uint64_t timer_ns; /* What the timer is set to; 0: nothing. */
+    uint64_t timer_ns;              /* What the timer is set to; 0: nothing. */
+    uint64_t rate_ns, rate_changes; /* When so many changes were counted. */
+    bool patient; /* So many that others may use the processor first. */
     bool dial_wanted;
     bool draining;
     bool closing; /* Drained; the links part, then the loop ends. */

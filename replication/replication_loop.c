@@ -12,10 +12,18 @@
 #include "src/base/invariant.h"
 #include "src/base/log.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
 #define ROUND_WAIT_MS_MAX 1000u
+
+/* Changes per second, both ways, from which on throughput counts for more than
+ * the last microsecond of delay, and down to which it stays so. */
+#define HASTE_NS (10 * NS_PER_MS)
+#define HASTE_ENDS_AT 30000u
+#define HASTE_BEGINS_AT 10000u
+
 #define FINI_ROUNDS_MAX 8u /* Handles close in one or two. */
 
 /* ---- what the node wants ---- */
@@ -231,6 +239,37 @@ static bool may_sleep(struct replication *replication)
     return true;
 }
 
+/* Woken for a change the thread would at once take the processor from the
+ * worker that made it, and send it alone. Under load it waits instead until
+ * the worker has no more to do just now: one write for many changes. */
+static void set_policy(struct replication *replication, bool patient)
+{
+    const struct sched_param none = {.sched_priority = 0};
+
+    replication->patient = patient;
+    (void)pthread_setschedparam(pthread_self(),
+                                patient ? SCHED_BATCH : SCHED_OTHER, &none);
+}
+
+static void watch_rate(struct replication *replication, uint64_t now_ns)
+{
+    uint64_t elapsed_ns = now_ns - replication->rate_ns;
+    struct node_status status;
+    uint64_t changes, per_s;
+
+    if (elapsed_ns < HASTE_NS)
+        return;
+    node_status(replication->node, now_ns, &status);
+    changes = status.seq_next + status.applied;
+    per_s = (changes - replication->rate_changes) * NS_PER_S / elapsed_ns;
+    replication->rate_ns = now_ns;
+    replication->rate_changes = changes;
+    if (!replication->patient && per_s > HASTE_ENDS_AT)
+        set_policy(replication, true);
+    else if (replication->patient && per_s < HASTE_BEGINS_AT)
+        set_policy(replication, false);
+}
+
 static void on_idle(uv_idle_t *idle)
 {
     (void)idle;
@@ -247,6 +286,7 @@ static void go_round(uv_prepare_t *prepare)
     if (now_ns >= node_deadline(replication->node))
         node_tick(replication->node, now_ns);
     more = step_links(replication, now_ns);
+    watch_rate(replication, now_ns);
     dial_if_wanted(replication);
     replication_status_tell(replication, now_ns);
     if (more || !may_sleep(replication))

@@ -262,6 +262,28 @@ START_TEST(a_pair_mirrors_both_ways)
 }
 END_TEST
 
+/* Not when the next heartbeat is due, which is in a fifth of DEAD_MS. */
+START_TEST(a_change_wakes_the_sender)
+{
+    struct daemon a, b;
+    uint64_t since_ms;
+    uint16_t ports[2];
+    char value[16];
+    int i;
+
+    pair_up(&a, &b, ports);
+    since_ms = monotonic_ms();
+    for (i = 0; i < 50; i++) {
+        (void)snprintf(value, sizeof(value), "%d", i);
+        set(&a, "k", value, strlen(value));
+        UNTIL(holds(&b, "k", value, strlen(value)));
+    }
+    ck_assert_uint_lt(monotonic_ms() - since_ms, 50 * DEAD_MS / 5 / 4);
+    stop(&a);
+    stop(&b);
+}
+END_TEST
+
 START_TEST(values_of_every_size_arrive)
 {
     static const size_t sizes[] = {0,     1,     1000,   32768,    32769,
@@ -987,6 +1009,7 @@ static void add_tests(TCase *tests)
 {
     log_set_verbosity(0);
     tcase_add_test(tests, a_pair_mirrors_both_ways);
+    tcase_add_test(tests, a_change_wakes_the_sender);
     tcase_add_test(tests, values_of_every_size_arrive);
     tcase_add_test(tests, the_survivor_listens_and_the_peer_comes_back);
     tcase_add_test(tests, a_clean_stop_leaves_everything_at_the_peer);
