@@ -129,7 +129,7 @@ def test_both_may_die_and_start_empty(t):
 
 @deadline(240)
 def test_nodes_started_at_once_always_pair(t):
-    for turn in range(100 if t.long_run else 20):
+    for turn in range(1000 if t.long_run else 100):
         pair = Pair.on_loopback(t)
         pair.start()
         assert pair.a.c.set('k', str(turn)) == 'STORED'
