@@ -115,7 +115,7 @@ static void grow(struct link *link)
 /* Room for the rest of the frame at the front, and reading if there is any. */
 static void read_on(struct link *link)
 {
-    if (link->in_start == link->in_end ||
+    if (link->in_start == link->in_end || link->in_needed > link->in_size ||
         link->in_size - link->in_end < LINK_READ_MIN)
         move_to_front(link);
     if (link->in_needed > link->in_size)
