@@ -441,11 +441,15 @@ static enum peer_state listen_failed(struct peer *p,
     return p->state;
 }
 
+static bool is_open(const struct peer_link *link)
+{
+    return link->state != PEER_LINK_FREE && link->state != PEER_LINK_CLOSING;
+}
+
 static bool silent(const struct peer *p, const struct peer_link *link,
                    uint64_t now_ns)
 {
-    return link->state != PEER_LINK_FREE && link->state != PEER_LINK_CLOSING &&
-           now_ns >= link->heard_ns + p->config.dead_ns;
+    return is_open(link) && now_ns >= link->heard_ns + p->config.dead_ns;
 }
 
 static enum peer_state end_silent(struct peer *p, const struct peer_event *ev,
@@ -615,9 +619,14 @@ void peer_sent(struct peer *peer, unsigned link, uint64_t now_ns)
     peer->links[link].sent_ns = now_ns;
 }
 
+static uint64_t heartbeat_ns(const struct peer *p)
+{
+    return p->config.dead_ns / HEARTBEATS_PER_DEATH;
+}
+
 static uint64_t heartbeat_at(const struct peer *p, unsigned link)
 {
-    return p->links[link].sent_ns + p->config.dead_ns / HEARTBEATS_PER_DEATH;
+    return p->links[link].sent_ns + heartbeat_ns(p);
 }
 
 bool peer_heartbeat_due(const struct peer *peer, unsigned link, uint64_t now_ns)
@@ -634,10 +643,13 @@ uint64_t peer_deadline(const struct peer *peer)
 {
     uint64_t at = PEER_NEVER;
 
+    /* A link wants a look often enough for a pause of our own to be told from
+     * the other's silence. */
     for (unsigned link = 0; link < PEER_LINKS_MAX; link++)
-        if (peer->links[link].state != PEER_LINK_FREE &&
-            peer->links[link].state != PEER_LINK_CLOSING)
-            at = earlier(at, peer->links[link].heard_ns + peer->config.dead_ns);
+        if (is_open(&peer->links[link]))
+            at = earlier(peer->last_ns + heartbeat_ns(peer),
+                         earlier(at, peer->links[link].heard_ns +
+                                         peer->config.dead_ns));
     if (peer->link != PEER_NO_LINK)
         at = earlier(at, heartbeat_at(peer, peer->link));
     if (peer->state == PEER_SEEKING)

@@ -450,6 +450,22 @@ START_TEST(after_a_pause_of_its_own_it_gives_the_peer_time)
 }
 END_TEST
 
+START_TEST(a_greeting_that_nobody_answers_ends)
+{
+    uint64_t now_ns = T0;
+    const char *acts = "";
+
+    put_into(PEER_ALONE, GREETING);
+    /* Only when it asks to be: that must not look like a pause. */
+    while (*acts == '\0' && now_ns < T0 + 5 * NS_PER_S) {
+        now_ns = peer_deadline(&peer);
+        acts = step_at(now_ns, PEER_SIG_TIME, 0);
+    }
+    ck_assert_str_eq(acts, "close(0)");
+    ck_assert_uint_eq(now_ns, T0 + NS_PER_S);
+}
+END_TEST
+
 START_TEST(chatter_without_a_hello_is_no_life)
 {
     put_into(PEER_ALONE, ACCEPTED);
@@ -531,6 +547,7 @@ static void add_tests(TCase *tests)
                         COUNT_OF(bits));
     tcase_add_test(tests, a_silent_link_ends_and_the_survivor_listens);
     tcase_add_test(tests, after_a_pause_of_its_own_it_gives_the_peer_time);
+    tcase_add_test(tests, a_greeting_that_nobody_answers_ends);
     tcase_add_test(tests, chatter_without_a_hello_is_no_life);
     tcase_add_test(tests, heartbeats_are_due_five_times_before_death);
     tcase_add_test(tests, dialing_slows_down_to_a_second);
