@@ -647,9 +647,9 @@ uint64_t peer_deadline(const struct peer *peer)
      * the other's silence. */
     for (unsigned link = 0; link < PEER_LINKS_MAX; link++)
         if (is_open(&peer->links[link]))
-            at = earlier(peer->last_ns + heartbeat_ns(peer),
-                         earlier(at, peer->links[link].heard_ns +
-                                         peer->config.dead_ns));
+            at = earlier(
+                peer->last_ns + heartbeat_ns(peer),
+                earlier(at, peer->links[link].heard_ns + peer->config.dead_ns));
     if (peer->link != PEER_NO_LINK)
         at = earlier(at, heartbeat_at(peer, peer->link));
     if (peer->state == PEER_SEEKING)

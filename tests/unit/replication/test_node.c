@@ -301,8 +301,8 @@ static void forget_trace(void)
 
 /* ---- clients ---- */
 
-static void put(struct side *side, const char *key, const char *value,
-                size_t size)
+static void put_for(struct side *side, const char *key, const char *value,
+                    size_t size, int64_t exptime_s)
 {
     struct engine_write write = {.key =
                                      engine_key_of(side->engine, slice_of(key)),
@@ -312,8 +312,15 @@ static void put(struct side *side, const char *key, const char *value,
     stamp_t stamp;
 
     engine_thread_set_now(side->client, now_ns);
+    write.expires_at_s = engine_expires_at(side->client, exptime_s);
     ck_assert_int_eq(engine_store(side->client, &write, value, &stamp),
                      ENGINE_STORED);
+}
+
+static void put(struct side *side, const char *key, const char *value,
+                size_t size)
+{
+    put_for(side, key, value, size, 0);
 }
 
 static void set(struct side *side, const char *key, const char *value)
@@ -550,6 +557,67 @@ START_TEST(after_a_long_cut_only_what_is_dirty_goes)
 }
 END_TEST
 
+/* What the peer has never got must not leave an older version alive there. */
+static void expire_during_a_cut(unsigned others)
+{
+    char key[16];
+
+    pair_up();
+    set(&a, "k", "old");
+    settle();
+    ck_assert_str_eq(get(&b, "k"), "old");
+    end_link(&b, 0);
+    put_for(&a, "k", "new", 3, 1);
+    for (unsigned i = 0; i < others; i++) {
+        snprintf(key, sizeof(key), "k%u", i);
+        set(&a, key, "v");
+    }
+    pass_time(2000);
+    connect_to(&b, &a);
+    settle();
+    ck_assert_str_eq(get(&a, "k"), "(none)");
+    ck_assert_str_eq(get(&b, "k"), "(none)");
+    ck_assert_uint_eq(status(&a).tombstones, 0);
+}
+
+START_TEST(what_expired_on_its_way_is_a_removal)
+{
+    expire_during_a_cut(0);
+}
+END_TEST
+
+START_TEST(what_expired_before_a_scan_is_a_removal)
+{
+    expire_during_a_cut(100);
+}
+END_TEST
+
+START_TEST(a_longer_life_is_told_and_keeps_the_version)
+{
+    struct engine_key key;
+    struct engine_view view;
+    stamp_t stamp;
+
+    pair_up();
+    put_for(&a, "k", "v", 1, 10);
+    settle();
+    key = engine_key_of(a.engine, SLICE_LITERAL("k"));
+    ck_assert(engine_get(a.client, &key, &view));
+    stamp = view.stamp;
+    engine_view_end(a.client, &view);
+    ck_assert_int_eq(engine_touch(a.client, &key, 0), ENGINE_STORED);
+    settle();
+    pass_time(900);
+    settle();
+    now_ns += 20 * NS_PER_S;
+    engine_thread_set_now(b.client, now_ns);
+    ck_assert(engine_get(b.client, &key, &view));
+    ck_assert_uint_eq(view.stamp, stamp);
+    ck_assert_uint_eq(view.expires_at_s, 0);
+    engine_view_end(b.client, &view);
+}
+END_TEST
+
 START_TEST(a_survivor_keeps_what_it_has_and_gives_it_back)
 {
     pair_up();
@@ -735,6 +803,9 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_big_value_goes_in_parts);
     tcase_add_test(tests, a_short_cut_goes_on_where_it_was);
     tcase_add_test(tests, after_a_long_cut_only_what_is_dirty_goes);
+    tcase_add_test(tests, what_expired_on_its_way_is_a_removal);
+    tcase_add_test(tests, what_expired_before_a_scan_is_a_removal);
+    tcase_add_test(tests, a_longer_life_is_told_and_keeps_the_version);
     tcase_add_test(tests, a_survivor_keeps_what_it_has_and_gives_it_back);
     tcase_add_test(tests, two_that_ran_alone_agree_and_the_later_removal_wins);
     tcase_add_test(tests, calls_that_cross_end_as_one_link);
