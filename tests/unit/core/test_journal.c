@@ -248,6 +248,29 @@ START_TEST(a_floor_that_rises_during_the_scan_stays)
 }
 END_TEST
 
+START_TEST(a_bucket_with_a_floor_is_a_run_of_its_own)
+{
+    struct journal_run run;
+    uint64_t after;
+
+    drop(KEY(1));
+    drop(KEY(2));
+    drop(KEY(3)); /* Floor of 1. */
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_STRANGER, 0, &after),
+                     JOURNAL_FULL);
+    ck_assert(journal_round_begin(changes));
+    ck_assert(journal_round_run(changes, 0, &run));
+    ck_assert_uint_eq(run.to, END(0));
+    ck_assert_uint_eq(run.floor, STAMP_NONE);
+    ck_assert(journal_round_run(changes, run.to + 1, &run));
+    ck_assert_uint_eq(run.to, END(1));
+    ck_assert_uint_ne(run.floor, STAMP_NONE);
+    ck_assert(journal_round_run(changes, run.to + 1, &run));
+    ck_assert_uint_eq(run.to, UINT64_MAX);
+    ck_assert_uint_eq(run.floor, STAMP_NONE);
+}
+END_TEST
+
 START_TEST(what_a_floor_rejects_is_answered_once)
 {
     stamp_t floor;
@@ -499,6 +522,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, the_peers_newer_version_ends_a_tombstone);
     tcase_add_test(tests, a_removal_without_room_becomes_a_floor);
     tcase_add_test(tests, a_floor_that_rises_during_the_scan_stays);
+    tcase_add_test(tests, a_bucket_with_a_floor_is_a_run_of_its_own);
     tcase_add_test(tests, what_a_floor_rejects_is_answered_once);
     tcase_add_test(tests, what_the_peer_has_is_forgotten_silently);
     tcase_add_test(tests, a_peer_that_has_all_goes_on);

@@ -618,6 +618,31 @@ START_TEST(a_longer_life_is_told_and_keeps_the_version)
 }
 END_TEST
 
+START_TEST(a_longer_life_is_told_although_its_version_was)
+{
+    static char filler[30000];
+    struct engine_view view;
+    struct engine_key key;
+    char name[16];
+
+    pair_up();
+    put_for(&a, "k", "v", 1, 10);
+    for (unsigned i = 0; i < 20; i++) { /* More than one output takes. */
+        snprintf(name, sizeof(name), "k%u", i);
+        put(&a, name, filler, sizeof(filler));
+    }
+    put_for(&a, "k", "w", 1, 10);
+    ck_assert(pass_on(&a, 0)); /* Sends k as it is, ahead of its entry. */
+    key = engine_key_of(a.engine, SLICE_LITERAL("k"));
+    ck_assert_int_eq(engine_touch(a.client, &key, 0), ENGINE_STORED);
+    settle();
+    engine_thread_set_now(b.client, now_ns);
+    ck_assert(engine_get(b.client, &key, &view));
+    ck_assert_uint_eq(view.expires_at_s, 0);
+    engine_view_end(b.client, &view);
+}
+END_TEST
+
 START_TEST(a_survivor_keeps_what_it_has_and_gives_it_back)
 {
     pair_up();
@@ -711,6 +736,8 @@ START_TEST(a_clean_stop_tells_everything_first)
     pair_up();
     set(&a, "k", "v");
     node_drain(a.node, now_ns);
+    ck_assert(pass_all(&a));
+    ck_assert(!pass_all(&a)); /* No goodbye before B has confirmed. */
     ck_assert(!node_drained(a.node));
     settle();
     expect_trace("A stops listening\nA>B BATCH 1\nA>B GOODBYE\n"
@@ -806,6 +833,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, what_expired_on_its_way_is_a_removal);
     tcase_add_test(tests, what_expired_before_a_scan_is_a_removal);
     tcase_add_test(tests, a_longer_life_is_told_and_keeps_the_version);
+    tcase_add_test(tests, a_longer_life_is_told_although_its_version_was);
     tcase_add_test(tests, a_survivor_keeps_what_it_has_and_gives_it_back);
     tcase_add_test(tests, two_that_ran_alone_agree_and_the_later_removal_wins);
     tcase_add_test(tests, calls_that_cross_end_as_one_link);
