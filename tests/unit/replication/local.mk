@@ -13,8 +13,10 @@ tests_unit_replication_test_replication_LDADD = $(LINK_REPLICATION) \
 
 check_PROGRAMS += \
 	tests/unit/replication/test_address \
+	tests/unit/replication/test_dialer \
 	tests/unit/replication/test_doorman
 tests_unit_replication_test_address_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
+tests_unit_replication_test_dialer_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
 tests_unit_replication_test_doorman_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/replication/test_node
