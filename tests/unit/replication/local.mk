@@ -21,3 +21,7 @@ tests_unit_replication_test_doorman_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/replication/test_node
 tests_unit_replication_test_node_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/replication/test_node_threads
+tests_unit_replication_test_node_threads_LDADD = $(LINK_REPLICATION) \
+	$(CHECK_LIBS)
