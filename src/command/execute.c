@@ -57,7 +57,7 @@ static char *write_header(const struct command_thread *thread,
     at = write_number(at, view->value_size);
     if (verb == REQUEST_GETS || verb == REQUEST_GATS)
         at = write_number(at,
-                          thread->commands->config.cas_shown ? view->stamp : 0);
+                          thread->commands->config.cas_shown ? view->cas : 0);
     return write_text(at, "\r\n", 2);
 }
 
