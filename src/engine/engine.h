@@ -105,6 +105,9 @@ bool engine_find(struct engine_thread *thread, uint64_t hash,
                  struct engine_view *view);
 void engine_view_end(struct engine_thread *thread, struct engine_view *view);
 
+/* All that the item takes, with header and key. */
+size_t engine_view_bytes(const struct engine_view *view);
+
 /* Keeps the item's bytes in place beyond the view's end, whatever happens to
  * the key. NULL when 60,000 hold it already. */
 #define ENGINE_HOLDERS_MAX 60000

@@ -178,6 +178,11 @@ void engine_view_end(struct engine_thread *thread, struct engine_view *view)
     table_unlock(place);
 }
 
+size_t engine_view_bytes(const struct engine_view *view)
+{
+    return item_bytes(view->item);
+}
+
 struct item *engine_view_hold(struct engine_thread *thread,
                               struct engine_view *view)
 {
