@@ -161,13 +161,12 @@ static stamp_t shown_cas(const struct command_thread *thread, stamp_t cas)
 static bool wants_cas(const struct command_thread *thread,
                       const struct meta *meta, stamp_t *cas)
 {
-    if (!meta_has(meta, 'C'))
+    bool shown = thread->commands->config.cas_shown;
+
+    if (!meta_has(meta, 'C') || (!shown && meta->wanted_cas == 0))
         return false;
-    *cas = meta->wanted_cas;
-    if (thread->commands->config.cas_shown)
-        return true;
-    *cas = STAMP_MAX;
-    return meta->wanted_cas != 0;
+    *cas = shown ? meta->wanted_cas : STAMP_MAX;
+    return true;
 }
 
 /* How long what N makes will live: a T behind it has the last word. */

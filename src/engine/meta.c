@@ -17,7 +17,6 @@ static void count_miss(struct change *change, const struct engine_look *look)
         METRIC_UP(counts->cmd_touch);
         METRIC_UP(counts->touch_misses);
     } else {
-        METRIC_UP(counts->cmd_get);
         METRIC_UP(counts->get_misses);
     }
 }
@@ -32,7 +31,6 @@ static void count_found(struct change *change, const struct engine_look *look)
         METRIC_UP(thread->counts.all.cmd_touch);
         METRIC_UP(engine_class_counts(thread, item->slab_class)->touch_hits);
     } else {
-        METRIC_UP(thread->counts.all.cmd_get);
         read_count_hit(thread, item, item_list(item));
     }
 }
