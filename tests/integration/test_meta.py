@@ -26,7 +26,7 @@ def hold(client, send_name):
             f'sent     {shorten(request)}\n'
             f'expected {shorten(reply)}\n'
             f'got      {shorten(got)}')
-        if b' T1 ' in request:
+        if reply.startswith(b'VA 2 ka s2 '):
             wait_for('a second to be over',
                      lambda: client.command('mg a') == 'EN')
 

@@ -520,7 +520,7 @@ START_TEST(a_part_has_one_head_that_is_a_set)
                                   "\x10\x01\x22\x01v";
     static const char head[] = "\x0a\x15\x11"
                                "hhhhhhhh\x19"
-                               "sssssss\0:\x01k";
+                               "sssssss\0B\x01k";
     static const char rest[] = "\x10\x01\x22\x01v";
     char bytes[64];
 
@@ -571,7 +571,7 @@ START_TEST(fields_of_a_newer_peer_are_skipped)
 {
     static const char bytes[] = "\x7a\x03new\x0a\x1e\x7d....\x11"
                                 "hhhhhhhh\x19"
-                                "sssssss\0:\x01k\x7a\x02no"
+                                "sssssss\0B\x01k\x7a\x02no"
                                 "\x10\x07";
     struct mutation mutation;
     struct message message;
