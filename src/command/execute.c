@@ -39,8 +39,8 @@ static char *write_header(const struct command_thread *thread,
     at = value_put_number(at, view->client_flags);
     at = value_put_number(at, view->value_size);
     if (verb == REQUEST_GETS || verb == REQUEST_GATS)
-        at = value_put_number(at,
-                          thread->commands->config.cas_shown ? view->cas : 0);
+        at = value_put_number(at, thread->commands->config.cas_shown ? view->cas
+                                                                     : 0);
     return value_put_text(at, "\r\n", 2);
 }
 
@@ -395,10 +395,8 @@ static void answer_error(const struct request *request, struct sink *out)
             "CLIENT_ERROR invalid numeric delta value\r\n",
         [REQUEST_BAD_INITIAL] =
             "CLIENT_ERROR invalid numeric initial value\r\n",
-        [REQUEST_BAD_MS_MODE] =
-            "CLIENT_ERROR invalid mode for ms M token\r\n",
-        [REQUEST_BAD_MA_MODE] =
-            "CLIENT_ERROR invalid mode for ma M token\r\n",
+        [REQUEST_BAD_MS_MODE] = "CLIENT_ERROR invalid mode for ms M token\r\n",
+        [REQUEST_BAD_MA_MODE] = "CLIENT_ERROR invalid mode for ma M token\r\n",
         [REQUEST_BAD_FLAG] = "CLIENT_ERROR invalid or duplicate flag\r\n",
         [REQUEST_UNKNOWN_FLAG] = "CLIENT_ERROR invalid flag\r\n",
         [REQUEST_DUPLICATE_FLAG] = "CLIENT_ERROR duplicate flag\r\n",

@@ -81,9 +81,8 @@ static char *put_life(char *at, const struct facts *facts,
 {
     if (expires_at_s == 0)
         return value_put_text(at, " t-1", 4);
-    return put_number(at, 't',
-                      expires_at_s > facts->now_s ? expires_at_s - facts->now_s
-                                                  : 0);
+    return put_number(
+        at, 't', expires_at_s > facts->now_s ? expires_at_s - facts->now_s : 0);
 }
 
 static uint32_t age_s(const struct facts *facts)
@@ -186,8 +185,7 @@ static uint32_t state_of(const struct meta *meta)
 /* ---- mg ---- */
 
 static struct engine_look look_of(const struct command_thread *thread,
-                                  const struct op *op,
-                                  const struct meta *meta)
+                                  const struct op *op, const struct meta *meta)
 {
     struct engine_look look = {
         .silent = meta_has(meta, 'u'),
@@ -293,8 +291,8 @@ static void answer_item(struct command_thread *thread,
                         struct engine_view *view, struct sink *out)
 {
     const struct meta *meta = &request->meta;
-    bool is_known = meta_has(meta, 'C') &&
-                    meta->wanted_cas == shown_cas(thread, view->cas);
+    bool is_known =
+        meta_has(meta, 'C') && meta->wanted_cas == shown_cas(thread, view->cas);
     bool has_value = meta_has(meta, 'v') && !is_known;
 
     if (has_value && view->value_size > VALUE_COPIED_MAX)
@@ -352,7 +350,6 @@ void meta_write(const struct command_thread *thread, const struct op *op,
                 const struct request *request, struct engine_write *write)
 {
     const struct meta *meta = &request->meta;
-    bool compare;
 
     *write = (struct engine_write){
         .key = op->key,
@@ -368,8 +365,8 @@ void meta_write(const struct command_thread *thread, const struct op *op,
     if (write->vivify)
         write->vivify_expires_at_s =
             engine_expires_at(thread->engine_thread, meta->vivify_s);
-    compare = wants_cas(thread, meta, &write->cas);
-    if (compare &&
+    write->compare = wants_cas(thread, meta, &write->cas);
+    if (write->compare &&
         (write->mode == ENGINE_SET || write->mode == ENGINE_REPLACE))
         write->mode = ENGINE_CAS;
 }
@@ -530,8 +527,8 @@ static void answer_view(const struct command_thread *thread,
 {
     const uint32_t now = now_s(thread);
     char key[KEY_BYTES_MAX];
-    char *end = put_key(key, view->key,
-                        (view->state & ITEM_STATE_BINARY_KEY) != 0);
+    char *end =
+        put_key(key, view->key, (view->state & ITEM_STATE_BINARY_KEY) != 0);
 
     sink_put_literal(out, "ME ");
     sink_put(out, key, (size_t)(end - key));
@@ -542,8 +539,8 @@ static void answer_view(const struct command_thread *thread,
         sink_put_u64(out, view->expires_at_s - now);
         sink_put_literal(out, " la=");
     }
-    sink_put_u64(out, now > view->accessed_at_s ? now - view->accessed_at_s
-                                                : 0);
+    sink_put_u64(out,
+                 now > view->accessed_at_s ? now - view->accessed_at_s : 0);
     sink_put_literal(out, " cas=");
     sink_put_u64(out, shown_cas(thread, view->cas));
     if (view->fetched)

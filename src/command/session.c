@@ -215,8 +215,8 @@ static void finish_body(struct session *session, const char *tail,
     struct body *body = session->body;
 
     if (tail[0] == '\r' && tail[1] == '\n') {
-        body->stored.outcome = engine_commit(engine, &body->write,
-                                             &body->item, &body->stored.cas);
+        body->stored.outcome =
+            engine_commit(engine, &body->write, &body->item, &body->stored.cas);
         execute_stored(session->thread, &body->request, &body->stored, out);
     } else if (!body->request.noreply) {
         sink_put_literal(out, "CLIENT_ERROR bad data chunk\r\n");

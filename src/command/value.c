@@ -26,8 +26,8 @@ static void release_item(void *ctx, void *owner)
     engine_item_release(ctx, &item);
 }
 
-void value_borrow(struct command_thread *thread, struct item *item,
-                  size_t size, struct sink *out)
+void value_borrow(struct command_thread *thread, struct item *item, size_t size,
+                  struct sink *out)
 {
     size_t offset = 0;
 

@@ -35,7 +35,7 @@ char *value_copy(const struct command_thread *thread,
 
 /* Lends the value to the sink, which releases the item.
  * Owns: takes over the caller's hold of the item. */
-void value_borrow(struct command_thread *thread, struct item *item,
-                  size_t size, struct sink *out);
+void value_borrow(struct command_thread *thread, struct item *item, size_t size,
+                  struct sink *out);
 
 #endif

@@ -145,13 +145,14 @@ struct engine_write {
     enum engine_mode mode;
     uint32_t client_flags;
     uint32_t expires_at_s;
-    stamp_t cas; /* Compared in ENGINE_CAS; in APPEND and PREPEND unless 0. */
+    stamp_t cas; /* Compared in ENGINE_CAS. */
     size_t value_size;
     /* The rest is for meta commands, and 0 for all others. */
     uint32_t state;    /* Of the new item: ITEM_STATE_*. */
     stamp_t given_cas; /* Its cas unique, instead of the stamp. */
     bool invalidate;   /* ENGINE_CAS below the item's: stored as stale, for as
                           long as the old value would have lived. */
+    bool compare;      /* APPEND and PREPEND: cas is compared, too. */
     bool vivify;       /* APPEND and PREPEND to nothing: store as it is. */
     bool touch;        /* APPEND and PREPEND: lives until expires_at_s. */
     uint32_t vivify_expires_at_s;
@@ -225,11 +226,11 @@ enum engine_outcome engine_remove(struct engine_thread *thread,
 
 /* A get with wishes. */
 struct engine_look {
-    bool silent;        /* Leaves no trace: no use, no place in the LRU. */
-    bool touch;         /* Lives until expires_at_s from now on. */
-    bool vivify;        /* A miss makes an empty item, which is a win. */
-    bool recache;       /* A win if it would end before recache_before_s. */
-    bool touch_first;   /* Before that is decided. */
+    bool silent;      /* Leaves no trace: no use, no place in the LRU. */
+    bool touch;       /* Lives until expires_at_s from now on. */
+    bool vivify;      /* A miss makes an empty item, which is a win. */
+    bool recache;     /* A win if it would end before recache_before_s. */
+    bool touch_first; /* Before that is decided. */
     uint32_t expires_at_s;
     uint32_t recache_before_s;
     uint32_t vivify_expires_at_s;

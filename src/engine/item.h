@@ -58,7 +58,7 @@ struct item {
     uint32_t value_size;
     uint16_t references; /* Atomic: 1 for the owner, 1 for each holder. */
     uint8_t flags;       /* Relaxed atomic: its state may change while held. */
-    uint8_t marks; /* ITEM_FETCHED, ITEM_ACTIVE: relaxed atomic. */
+    uint8_t marks;       /* ITEM_FETCHED, ITEM_ACTIVE: relaxed atomic. */
     uint8_t key_size;
     uint8_t slab_class;
     uint8_t list; /* enum lru_list; relaxed atomic. */
@@ -149,8 +149,7 @@ static inline void item_set_state(struct item *item, uint32_t state)
 {
     unsigned others = item_flags(item) & ~ITEM_STATE_MASK;
 
-    __atomic_store_n(&item->flags, (uint8_t)(others | state),
-                     __ATOMIC_RELAXED);
+    __atomic_store_n(&item->flags, (uint8_t)(others | state), __ATOMIC_RELAXED);
 }
 
 static inline uint32_t item_client_flags(const struct item *item)

@@ -176,8 +176,8 @@ static enum engine_outcome decide(struct change *change,
 static void mark(struct item *item, const struct engine_removal *removal)
 {
     if (removal->stale)
-        item_set_state(item, (item_state(item) & ~ITEM_STATE_WON) |
-                                 ITEM_STATE_STALE);
+        item_set_state(item,
+                       (item_state(item) & ~ITEM_STATE_WON) | ITEM_STATE_STALE);
     if (removal->touch)
         item->expires_at_s = removal->expires_at_s;
 }
@@ -210,9 +210,8 @@ static void mark_version(struct change *change,
     mark(item, removal);
     item_set_stamp(item, stamp);
     if (item->flags & ITEM_HAS_CAS)
-        item_set_cas(item, removal->given_cas != STAMP_NONE
-                               ? removal->given_cas
-                               : stamp);
+        item_set_cas(item, removal->given_cas != STAMP_NONE ? removal->given_cas
+                                                            : stamp);
 }
 
 /* What one attempt under the lock came to. */
@@ -248,14 +247,15 @@ static enum attempt remove_inside(struct change *change,
 
 /* The value moves behind a field for the cas unique, which is what appending
  * nothing does. Such a change counts as a store, too. */
-static enum engine_outcome
-mark_anew(struct engine_thread *thread, const struct engine_removal *removal)
+static enum engine_outcome mark_anew(struct engine_thread *thread,
+                                     const struct engine_removal *removal)
 {
     const struct engine_write write = {
         .key = removal->key,
         .mode = ENGINE_APPEND,
         .expires_at_s = removal->expires_at_s,
-        .cas = removal->compare ? removal->cas : STAMP_NONE,
+        .cas = removal->cas,
+        .compare = removal->compare,
         .state = ITEM_STATE_STALE,
         .given_cas = removal->given_cas,
         .touch = removal->touch,

@@ -23,8 +23,8 @@ enum mutation_kind {
 /* Flags of an item that belong to its state and so travel with it. All of them
  * belong to a version, but for WON, which is a hint: whoever holds the version
  * joins it. */
-#define ITEM_STATE_STALE 0x1u     /* Marked stale by a meta command. */
-#define ITEM_STATE_WON 0x2u       /* The token to refresh it is given out. */
+#define ITEM_STATE_STALE 0x1u      /* Marked stale by a meta command. */
+#define ITEM_STATE_WON 0x2u        /* The token to refresh it is given out. */
 #define ITEM_STATE_BINARY_KEY 0x4u /* The key was given in base64. */
 
 struct mutation {
@@ -33,8 +33,8 @@ struct mutation {
     stamp_t stamp;
     uint32_t expires_at_s; /* Since 1970, this node's clock; 0: never. */
     uint32_t client_flags;
-    uint32_t state; /* ITEM_STATE_*. */
-    stamp_t cas;    /* Given by a client; STAMP_NONE: the stamp is it. */
+    uint32_t state;     /* ITEM_STATE_*. */
+    stamp_t cas;        /* Given by a client; STAMP_NONE: the stamp is it. */
     struct slice key;   /* Empty in REMOVE and TOUCH: the hash is enough. */
     struct slice value; /* Empty in REMOVE and TOUCH. */
 };

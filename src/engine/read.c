@@ -113,8 +113,8 @@ static bool touch_inside(struct change *change, uint32_t expires_at_s)
             read_drop_dead(change);
         return false;
     }
-    METRIC_UP(engine_class_counts(thread, change->slot.item->slab_class)
-                  ->touch_hits);
+    METRIC_UP(
+        engine_class_counts(thread, change->slot.item->slab_class)->touch_hits);
     change_set_life(change, expires_at_s);
     return true;
 }

@@ -47,8 +47,7 @@ static enum engine_outcome decide_join(const struct change *change,
 {
     if (!change->live)
         return write->vivify ? ENGINE_STORED : ENGINE_NOT_STORED;
-    if (write->cas != STAMP_NONE &&
-        item_cas(change->slot.item) != write->cas)
+    if (write->compare && item_cas(change->slot.item) != write->cas)
         return ENGINE_EXISTS;
     return ENGINE_STORED;
 }
@@ -102,14 +101,13 @@ static uint32_t joined_life(const struct item *old,
 static struct item_shape shape_joined(const struct item *old,
                                       const struct engine_write *write)
 {
-    return (struct item_shape){.key = write->key.bytes,
-                               .client_flags = item_client_flags(old),
-                               .expires_at_s = joined_life(old, write),
-                               .state = write->state | (item_state(old) &
-                                                        ITEM_STATE_BINARY_KEY),
-                               .cas = write->given_cas,
-                               .value_size =
-                                   old->value_size + write->value_size};
+    return (struct item_shape){
+        .key = write->key.bytes,
+        .client_flags = item_client_flags(old),
+        .expires_at_s = joined_life(old, write),
+        .state = write->state | (item_state(old) & ITEM_STATE_BINARY_KEY),
+        .cas = write->given_cas,
+        .value_size = old->value_size + write->value_size};
 }
 
 /* What is to be told of the item that is the key's now. */
@@ -411,8 +409,8 @@ static bool replace_joined(struct engine_thread *thread,
 /* One round of a large append. *again: the value has changed meanwhile. */
 static enum engine_outcome commit_join_once(struct engine_thread *thread,
                                             const struct engine_write *write,
-                                            struct item **added,
-                                            stamp_t *stamp, bool *again)
+                                            struct item **added, stamp_t *stamp,
+                                            bool *again)
 {
     struct joint joint;
     struct item *whole;

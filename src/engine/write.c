@@ -105,9 +105,9 @@ static bool arith_inside(struct change *change,
     *outcome = ENGINE_NOT_A_NUMBER;
     if (old->value_size > CHANGE_INLINE_BYTES_MAX ||
         (old->flags & ITEM_LARGE) ||
-        !parse_number(slice_make(old->data + item_value_offset(old),
-                                 old->value_size),
-                      &counted->value))
+        !parse_number(
+            slice_make(old->data + item_value_offset(old), old->value_size),
+            &counted->value))
         return true;
 
     counted->value = count(arith, counted->value);

@@ -16,11 +16,11 @@
 
 /* Words of a line with its command and key, and so the most flags. */
 #define META_TOKENS_MAX 20
-#define META_OPAQUE_MAX 32      /* With the O. */
+#define META_OPAQUE_MAX 32       /* With the O. */
 #define META_KEY_DECODED_MAX 186 /* 250 characters of base64 hold no more. */
 
 struct meta {
-    uint64_t given; /* Bits of META_BIT(letter). */
+    uint64_t given;      /* Bits of META_BIT(letter). */
     uint64_t wanted_cas; /* C */
     uint64_t given_cas;  /* E */
     uint64_t delta;      /* D; 1 */
@@ -30,7 +30,7 @@ struct meta {
     struct slice opaque; /* O and its token. */
     char mode;           /* M; 0 */
     unsigned char count;
-    char letters[META_TOKENS_MAX]; /* As they were given. */
+    char letters[META_TOKENS_MAX];  /* As they were given. */
     char key[META_KEY_DECODED_MAX]; /* What b decoded; request.key is here. */
 };
 

@@ -33,12 +33,12 @@ enum request_verb {
     REQUEST_VERBOSITY,
     REQUEST_STATS,
     REQUEST_SHUTDOWN,
-    REQUEST_MG, /* The meta commands: get, */
-    REQUEST_MS, /* set, */
-    REQUEST_MD, /* delete, */
-    REQUEST_MA, /* arithmetic, */
-    REQUEST_ME, /* a look from outside, */
-    REQUEST_MN, /* nothing. */
+    REQUEST_MG,   /* The meta commands: get, */
+    REQUEST_MS,   /* set, */
+    REQUEST_MD,   /* delete, */
+    REQUEST_MA,   /* arithmetic, */
+    REQUEST_ME,   /* a look from outside, */
+    REQUEST_MN,   /* nothing. */
     REQUEST_QUIT, /* Also what is no cache client at all: HTTP. */
     REQUEST_NONE, /* Nothing but an error to answer. */
     REQUEST_VERBS
@@ -75,8 +75,8 @@ struct request {
     uint32_t value_size;
     enum request_verb verb;
     enum request_error error; /* Answered instead of executing. */
-    bool has_value; /* value_size bytes and a CRLF follow, error or not. */
-    bool noreply;   /* Not even an error is answered. */
+    bool has_value;   /* value_size bytes and a CRLF follow, error or not. */
+    bool noreply;     /* Not even an error is answered. */
     struct meta meta; /* Of meta commands; left as it was by all others. */
 };
 

@@ -115,8 +115,7 @@ static void check_request(const struct request *request, struct slice line)
     INVARIANT(request->error < REQUEST_ERRORS);
     INVARIANT((request->verb == REQUEST_NONE) <=
               (request->error != REQUEST_FINE));
-    INVARIANT(request->error != REQUEST_FINE ||
-              request->key.size <= line.size);
+    INVARIANT(request->error != REQUEST_FINE || request->key.size <= line.size);
     INVARIANT(request->rest.size <= line.size);
     if (request->error == REQUEST_FINE)
         INVARIANT(request->key.size <= REQUEST_KEY_MAX);

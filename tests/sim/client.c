@@ -62,14 +62,14 @@ static struct engine_write some_write(const struct request *request,
 {
     struct world *world = request->host->world;
 
-    return (struct engine_write){
-        .key = request->engine_key,
-        .mode = mode,
-        .client_flags = (uint32_t)dice_below(&world->dice, 3),
-        .expires_at_s = some_expiry(request),
-        .cas = request->before.cas,
-        .value_size = size,
-        .given_cas = some_cas(request)};
+    return (struct engine_write){.key = request->engine_key,
+                                 .mode = mode,
+                                 .client_flags =
+                                     (uint32_t)dice_below(&world->dice, 3),
+                                 .expires_at_s = some_expiry(request),
+                                 .cas = request->before.cas,
+                                 .value_size = size,
+                                 .given_cas = some_cas(request)};
 }
 
 static void store(struct request *request, enum engine_mode mode)
@@ -98,15 +98,13 @@ static void compare_and_set(struct request *request)
         return;
     outcome = engine_store(host->client, &write, value, &stamp);
     /* To make room may evict the very key: then it is not found. */
-    check_that(world, CHECK_CAS,
-               (outcome != ENGINE_STORED ||
-                request->before.cas == write.cas) &&
-                   (outcome != ENGINE_EXISTS ||
-                    request->before.cas != write.cas),
-               "host %u: cas of %s with %llx over %llx: outcome %d",
-               host->index, request->key->name,
-               (unsigned long long)write.cas,
-               (unsigned long long)request->before.cas, (int)outcome);
+    check_that(
+        world, CHECK_CAS,
+        (outcome != ENGINE_STORED || request->before.cas == write.cas) &&
+            (outcome != ENGINE_EXISTS || request->before.cas != write.cas),
+        "host %u: cas of %s with %llx over %llx: outcome %d", host->index,
+        request->key->name, (unsigned long long)write.cas,
+        (unsigned long long)request->before.cas, (int)outcome);
 }
 
 static void store_in_steps(struct request *request)
@@ -153,14 +151,13 @@ static void count(struct request *request)
 static void look(struct request *request)
 {
     struct world *world = request->host->world;
-    struct engine_look wish = {
-        .touch = dice_percent(&world->dice, 20),
-        .vivify = dice_percent(&world->dice, 50),
-        .recache = dice_percent(&world->dice, 50),
-        .expires_at_s = some_expiry(request),
-        .recache_before_s = some_expiry(request),
-        .vivify_expires_at_s = some_expiry(request),
-        .vivify_cas = some_cas(request)};
+    struct engine_look wish = {.touch = dice_percent(&world->dice, 20),
+                               .vivify = dice_percent(&world->dice, 50),
+                               .recache = dice_percent(&world->dice, 50),
+                               .expires_at_s = some_expiry(request),
+                               .recache_before_s = some_expiry(request),
+                               .vivify_expires_at_s = some_expiry(request),
+                               .vivify_cas = some_cas(request)};
     struct engine_view view;
 
     if (engine_look(request->host->client, &request->engine_key, &wish,
@@ -218,8 +215,7 @@ static void change(struct request *request)
     else if (roll < 67)
         count(request);
     else if (roll < 75)
-        (void)engine_touch(client, &request->engine_key,
-                           some_expiry(request));
+        (void)engine_touch(client, &request->engine_key, some_expiry(request));
     else if (roll < 80)
         look(request);
     else if (roll < 87)

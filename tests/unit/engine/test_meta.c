@@ -41,12 +41,8 @@ static struct held peek(const char *name)
 
     if (!engine_peek(fx.thread, &key, &view))
         return held;
-    held = (struct held){true,
-                         view.stamp,
-                         view.cas,
-                         view.state,
-                         view.expires_at_s,
-                         view.client_flags,
+    held = (struct held){true,           view.stamp,        view.cas,
+                         view.state,     view.expires_at_s, view.client_flags,
                          view.value_size};
     engine_view_end(fx.thread, &view);
     return held;
@@ -211,9 +207,9 @@ START_TEST(stale_is_a_new_version_to_be_won_again)
     ck_assert_uint_eq(last_note(&fx, NOTE_RECORD_SET)->stamp, after.stamp);
     ck_assert(wins("k"));
     ck_assert(!wins("k"));
-    ck_assert_int_eq(remove_as("k", (struct engine_removal){.stale = true,
-                                                            .touch = true}),
-                     ENGINE_STORED);
+    ck_assert_int_eq(
+        remove_as("k", (struct engine_removal){.stale = true, .touch = true}),
+        ENGINE_STORED);
     ck_assert_uint_eq(peek("k").expires_at_s, 0);
     ck_assert(wins("k"));
     ck_assert_uint_eq(stat_of(&fx, "delete_hits"), 2);
@@ -232,9 +228,9 @@ START_TEST(a_stale_item_may_get_a_cas_of_its_own)
     pattern_fill(text, sizes[_i], 7);
     text[sizes[_i]] = '\0';
     store(&fx, ENGINE_SET, "k", text, 7, NOW_S + 50, 0);
-    ck_assert_int_eq(remove_as("k", (struct engine_removal){.stale = true,
-                                                            .given_cas = 9}),
-                     ENGINE_STORED);
+    ck_assert_int_eq(
+        remove_as("k", (struct engine_removal){.stale = true, .given_cas = 9}),
+        ENGINE_STORED);
     held = peek("k");
     ck_assert_uint_eq(held.cas, 9);
     ck_assert_uint_ne(held.stamp, 9);
@@ -260,11 +256,10 @@ START_TEST(a_removal_may_compare)
     ck_assert_int_eq(
         remove_as("k", (struct engine_removal){.compare = true, .cas = 1}),
         ENGINE_EXISTS);
-    ck_assert_int_eq(
-        remove_as("k", (struct engine_removal){.stale = true,
-                                               .compare = true,
-                                               .cas = 1}),
-        ENGINE_EXISTS);
+    ck_assert_int_eq(remove_as("k", (struct engine_removal){.stale = true,
+                                                            .compare = true,
+                                                            .cas = 1}),
+                     ENGINE_EXISTS);
     ck_assert_int_eq(
         remove_as("none", (struct engine_removal){.compare = true, .cas = 1}),
         ENGINE_NOT_FOUND);
@@ -283,16 +278,14 @@ END_TEST
 START_TEST(a_removal_may_leave_an_empty_item)
 {
     store(&fx, ENGINE_SET, "k", "value", 7, NOW_S + 50, 0);
-    ck_assert_int_eq(
-        remove_as("k", (struct engine_removal){.empty = true}),
-        ENGINE_STORED);
+    ck_assert_int_eq(remove_as("k", (struct engine_removal){.empty = true}),
+                     ENGINE_STORED);
     ck_assert_str_eq(value_of(&fx, "k"), "");
     ck_assert_uint_eq(peek("k").client_flags, 0);
     ck_assert_uint_eq(peek("k").expires_at_s, 0);
     ck_assert_uint_eq(peek("k").state, 0);
-    ck_assert_int_eq(
-        remove_as("none", (struct engine_removal){.empty = true}),
-        ENGINE_NOT_FOUND);
+    ck_assert_int_eq(remove_as("none", (struct engine_removal){.empty = true}),
+                     ENGINE_NOT_FOUND);
     ck_assert(!peek("none").live);
 }
 END_TEST
@@ -321,6 +314,7 @@ START_TEST(a_cas_of_its_own_is_compared_and_shown)
                      ENGINE_STORED);
     ck_assert_uint_eq(stamp, gets ? 6 : peek("k").stamp);
     write.mode = _i & 4 ? ENGINE_PREPEND : ENGINE_APPEND;
+    write.compare = true;
     write.cas = stamp + 1;
     write.given_cas = had ? 7 : 0;
     ck_assert_int_eq(engine_store(fx.thread, &write, "d", &before),
@@ -368,20 +362,17 @@ START_TEST(counting_may_compare_touch_and_make)
                                  .vivify_expires_at_s = NOW_S + 9};
     struct engine_counted counted;
 
-    ck_assert_int_eq(engine_count(fx.thread, &arith, &counted),
-                     ENGINE_STORED);
+    ck_assert_int_eq(engine_count(fx.thread, &arith, &counted), ENGINE_STORED);
     ck_assert_uint_eq(counted.value, 10);
     ck_assert_uint_eq(counted.cas, 5);
     ck_assert_uint_eq(counted.expires_at_s, NOW_S + 9);
     arith.compare = true;
     arith.cas = 4;
-    ck_assert_int_eq(engine_count(fx.thread, &arith, &counted),
-                     ENGINE_EXISTS);
+    ck_assert_int_eq(engine_count(fx.thread, &arith, &counted), ENGINE_EXISTS);
     arith.cas = 5;
     arith.given_cas = 0;
     arith.touch = true;
-    ck_assert_int_eq(engine_count(fx.thread, &arith, &counted),
-                     ENGINE_STORED);
+    ck_assert_int_eq(engine_count(fx.thread, &arith, &counted), ENGINE_STORED);
     ck_assert_uint_eq(counted.value, 13);
     ck_assert_uint_eq(counted.cas, peek("k").stamp);
     ck_assert_uint_eq(counted.expired_at_s, NOW_S + 9);
@@ -417,10 +408,10 @@ static enum apply_result apply(struct mutation mutation)
 
 START_TEST(the_state_and_the_cas_come_along)
 {
-    ck_assert_int_eq(apply(from_peer(MUTATION_SET, 1000,
-                                     ITEM_STATE_STALE | ITEM_STATE_BINARY_KEY,
-                                     77)),
-                     APPLY_DONE);
+    ck_assert_int_eq(
+        apply(from_peer(MUTATION_SET, 1000,
+                        ITEM_STATE_STALE | ITEM_STATE_BINARY_KEY, 77)),
+        APPLY_DONE);
     ck_assert_uint_eq(peek("k").state,
                       ITEM_STATE_STALE | ITEM_STATE_BINARY_KEY);
     ck_assert_uint_eq(peek("k").cas, 77);
@@ -463,8 +454,8 @@ END_TEST
 START_TEST(what_the_peer_won_is_not_won_here)
 {
     (void)apply(from_peer(MUTATION_SET, 2000, ITEM_STATE_STALE, 0));
-    (void)apply(from_peer(MUTATION_SET, 2000,
-                          ITEM_STATE_STALE | ITEM_STATE_WON, 0));
+    (void)apply(
+        from_peer(MUTATION_SET, 2000, ITEM_STATE_STALE | ITEM_STATE_WON, 0));
     ck_assert(!wins("k"));
 }
 END_TEST

@@ -35,8 +35,7 @@ START_TEST(flags_are_taken_with_their_tokens)
     ck_assert_uint_eq(request.meta.initial, 4);
     ck_assert_int_eq(request.meta.mode, 'A');
     ck_assert(slice_equal(request.meta.opaque, SLICE_LITERAL("Oabc")));
-    ck_assert(slice_equal(slice_make(request.meta.letters,
-                                     request.meta.count),
+    ck_assert(slice_equal(slice_make(request.meta.letters, request.meta.count),
                           SLICE_LITERAL("TFCEINRDJMOkv")));
     ck_assert(meta_has(&request.meta, 'I'));
     ck_assert(!meta_has(&request.meta, 'q'));
@@ -123,8 +122,8 @@ START_TEST(what_is_wrong_is_named)
 {
     struct request request = parse(errors[_i].line);
 
-    ck_assert_msg(request.error == errors[_i].error, "%s: %d",
-                  errors[_i].line, (int)request.error);
+    ck_assert_msg(request.error == errors[_i].error, "%s: %d", errors[_i].line,
+                  (int)request.error);
 }
 END_TEST
 
@@ -133,12 +132,12 @@ static const struct {
     const char *text;
     const char *bytes; /* NULL: none. */
 } codes[] = {
-    {"Zg==", "f"},         {"Zm8=", "fo"},       {"Zm9v", "foo"},
-    {"Zm9vYg==", "foob"},  {"Zm9vYmE=", "fooba"}, {"Zm9vYmFy", "foobar"},
-    {"", NULL},            {"Z", NULL},          {"Zg", NULL},
-    {"Zg=", NULL},         {"Z===", NULL},       {"====", NULL},
-    {"Zg==Zg==", NULL},    {"Zm 9", NULL},       {"Zm9-", NULL},
-    {"Zm9v\n", NULL},      {"=m9v", NULL},       {"Zm9\200", NULL},
+    {"Zg==", "f"},        {"Zm8=", "fo"},        {"Zm9v", "foo"},
+    {"Zm9vYg==", "foob"}, {"Zm9vYmE=", "fooba"}, {"Zm9vYmFy", "foobar"},
+    {"", NULL},           {"Z", NULL},           {"Zg", NULL},
+    {"Zg=", NULL},        {"Z===", NULL},        {"====", NULL},
+    {"Zg==Zg==", NULL},   {"Zm 9", NULL},        {"Zm9-", NULL},
+    {"Zm9v\n", NULL},     {"=m9v", NULL},        {"Zm9\200", NULL},
 };
 
 START_TEST(base64_goes_both_ways)
@@ -152,8 +151,8 @@ START_TEST(base64_goes_both_ways)
         return;
     }
     ck_assert_int_eq(error, 0);
-    ck_assert(slice_equal(slice_make(decoded, size),
-                          slice_of(codes[_i].bytes)));
+    ck_assert(
+        slice_equal(slice_make(decoded, size), slice_of(codes[_i].bytes)));
     size = base64_encode(slice_of(codes[_i].bytes), encoded);
     ck_assert_uint_eq(size, BASE64_ENCODED_BYTES(strlen(codes[_i].bytes)));
     ck_assert(slice_equal(slice_make(encoded, size), slice_of(codes[_i].text)));
