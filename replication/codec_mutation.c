@@ -5,7 +5,7 @@
  *
  *   Batch:    { 0a size Mutation } ...  10 through
  *   Mutation: 08 kind  11 hash  19 stamp  25 expires_at_s  2d client_flags
- *             30 state  3a size key  42 size value
+ *             30 state  39 cas  42 size key  4a size value
  *   Part:     0a size Mutation  10 value_size  18 offset  22 size data
  *             28 through
  *
@@ -34,6 +34,7 @@ enum mutation_field {
     MUTATION_FIELD_EXPIRES_AT_S,
     MUTATION_FIELD_CLIENT_FLAGS,
     MUTATION_FIELD_STATE,
+    MUTATION_FIELD_CAS,
     MUTATION_FIELD_KEY,
     MUTATION_FIELD_VALUE,
 };
@@ -131,7 +132,8 @@ static size_t head_size(const struct mutation *mutation)
            (mutation->stamp != 0 ? 9u : 0u) +
            (mutation->expires_at_s != 0 ? 5u : 0u) +
            (mutation->client_flags != 0 ? 5u : 0u) +
-           number_size(mutation->state) + bytes_size(mutation->key.size);
+           number_size(mutation->state) + (mutation->cas != 0 ? 9u : 0u) +
+           bytes_size(mutation->key.size);
 }
 
 static char *put_head(char *at, const struct mutation *mutation)
@@ -149,6 +151,7 @@ static char *put_head(char *at, const struct mutation *mutation)
                      mutation->client_flags);
     at =
         put_number(at, TAG(MUTATION_FIELD_STATE, WIRE_VARINT), mutation->state);
+    at = put_fixed64(at, TAG(MUTATION_FIELD_CAS, WIRE_FIXED64), mutation->cas);
     return put_bytes(at, TAG(MUTATION_FIELD_KEY, WIRE_BYTES), mutation->key);
 }
 
@@ -316,6 +319,7 @@ static const uint8_t mutation_wires[] = {
     [MUTATION_FIELD_EXPIRES_AT_S] = WIRE_FIXED32,
     [MUTATION_FIELD_CLIENT_FLAGS] = WIRE_FIXED32,
     [MUTATION_FIELD_STATE] = WIRE_VARINT,
+    [MUTATION_FIELD_CAS] = WIRE_FIXED64,
     [MUTATION_FIELD_KEY] = WIRE_BYTES,
     [MUTATION_FIELD_VALUE] = WIRE_BYTES,
 };
@@ -379,6 +383,9 @@ static int read_in_any_order(struct slice bytes, struct mutation *mutation)
             break;
         case MUTATION_FIELD_STATE:
             state = field.value;
+            break;
+        case MUTATION_FIELD_CAS:
+            mutation->cas = field.value;
             break;
         case MUTATION_FIELD_KEY:
             mutation->key = field.bytes;

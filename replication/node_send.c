@@ -203,6 +203,8 @@ static struct mutation mutation_of(uint64_t hash,
                              .expires_at_s = view->expires_at_s,
                              .client_flags = view->client_flags,
                              .state = view->state,
+                             .cas = view->cas != view->stamp ? view->cas
+                                                             : STAMP_NONE,
                              .key = view->key};
 }
 

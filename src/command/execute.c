@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One function a verb, found by table; replies as memcached 1.6.45 words
- * them. A value up to COPIED_MAX is copied into the reply while its bucket is
- * locked, which is cheaper than to hold it; a larger one is held and sent from
- * where it lies. */
+ * them. */
 #include "src/command/execute.h"
 
 #include "src/base/log.h"
 #include "src/base/number.h"
+#include "src/command/meta.h"
 #include "src/command/stats.h"
+#include "src/command/value.h"
 #include "src/protocol/text.h"
 
 #include <limits.h>
 
-#define COPIED_MAX (8u * 1024)
 /* "VALUE ", key, flags, size and cas, each behind a blank, CRLF. */
 #define HEADER_BYTES_MAX (6 + ENGINE_KEY_MAX + 3 * (1 + NUMBER_DIGITS_MAX) + 2)
 #define END_BYTES 5 /* "END\r\n" */
@@ -31,50 +30,18 @@ static void reply(const struct request *request, struct slice text,
 
 /* ---- retrieval ---- */
 
-static char *write_text(char *at, const char *text, size_t size)
-{
-    memcpy(at, text, size);
-    return at + size;
-}
-
-static char *write_number(char *at, uint64_t value)
-{
-    *at++ = ' ';
-    if (value < 10) {
-        *at = (char)('0' + value);
-        return at + 1;
-    }
-    return at + number_write_u64(at, value);
-}
-
 static char *write_header(const struct command_thread *thread,
                           const struct op *op, enum request_verb verb,
                           const struct engine_view *view, char *at)
 {
-    at = write_text(at, "VALUE ", 6);
-    at = write_text(at, op->key.bytes.data, op->key.bytes.size);
-    at = write_number(at, view->client_flags);
-    at = write_number(at, view->value_size);
+    at = value_put_text(at, "VALUE ", 6);
+    at = value_put_text(at, op->key.bytes.data, op->key.bytes.size);
+    at = value_put_number(at, view->client_flags);
+    at = value_put_number(at, view->value_size);
     if (verb == REQUEST_GETS || verb == REQUEST_GATS)
-        at = write_number(at,
-                          thread->commands->config.cas_shown ? view->stamp : 0);
-    return write_text(at, "\r\n", 2);
-}
-
-static char *write_value(const struct command_thread *thread,
-                         const struct engine_view *view, char *at)
-{
-    size_t offset = 0;
-
-    while (offset < view->value_size) {
-        struct slice run =
-            engine_item_bytes(thread->engine_thread, view->item, offset);
-
-        INVARIANT(run.size > 0);
-        at = write_text(at, run.data, run.size);
-        offset += run.size;
-    }
-    return write_text(at, "\r\n", 2);
+        at = value_put_number(at, thread->commands->config.cas_shown ? view->cas
+                                                                     : 0);
+    return value_put_text(at, "\r\n", 2);
 }
 
 /* The whole reply in one piece. Ends the view. */
@@ -88,37 +55,14 @@ static void copy_hit(struct command_thread *thread, const struct op *op,
 
     if (LIKELY(room != NULL)) {
         at = write_header(thread, op, verb, view, at);
-        at = write_value(thread, view, at);
+        at = value_copy(thread, view, at);
     }
     engine_view_end(thread->engine_thread, view);
     if (UNLIKELY(room == NULL))
         return;
     if (op->last)
-        at = write_text(at, "END\r\n", END_BYTES);
+        at = value_put_text(at, "END\r\n", END_BYTES);
     sink_used(out, (size_t)(at - room));
-}
-
-static void release_item(void *ctx, void *owner)
-{
-    struct item *item = owner;
-
-    engine_item_release(ctx, &item);
-}
-
-static void borrow_value(struct command_thread *thread, struct item *item,
-                         size_t size, struct sink *out)
-{
-    size_t offset = 0;
-
-    while (offset < size) {
-        struct slice run =
-            engine_item_bytes(thread->engine_thread, item, offset);
-
-        INVARIANT(run.size > 0);
-        offset += run.size;
-        sink_borrow(out, run, offset == size ? release_item : NULL,
-                    thread->engine_thread, item);
-    }
 }
 
 /* Ends the view. An item that too many hold already is as good as absent. */
@@ -133,7 +77,7 @@ static void borrow_hit(struct command_thread *thread, const struct op *op,
     engine_view_end(thread->engine_thread, view);
     if (item != NULL) {
         sink_put(out, header, (size_t)(end - header));
-        borrow_value(thread, item, view->value_size, out);
+        value_borrow(thread, item, view->value_size, out);
         sink_put_literal(out, "\r\n");
     }
     if (op->last)
@@ -147,7 +91,7 @@ static void answer_lookup(struct command_thread *thread, const struct op *op,
     if (!hit) {
         if (op->last)
             sink_put_literal(out, "END\r\n");
-    } else if (LIKELY(view->value_size <= COPIED_MAX)) {
+    } else if (LIKELY(view->value_size <= VALUE_COPIED_MAX)) {
         copy_hit(thread, op, request->verb, view, out);
     } else {
         borrow_hit(thread, op, request->verb, view, out);
@@ -184,6 +128,10 @@ static const enum engine_mode modes[REQUEST_VERBS] = {
 void execute_write(const struct command_thread *thread, const struct op *op,
                    const struct request *request, struct engine_write *write)
 {
+    if (request->verb == REQUEST_MS) {
+        meta_write(thread, op, request, write);
+        return;
+    }
     *write = (struct engine_write){
         .key = op->key,
         .mode = modes[request->verb],
@@ -201,10 +149,17 @@ void execute_write(const struct command_thread *thread, const struct op *op,
         write->cas = STAMP_NONE;
 }
 
-void execute_stored(enum request_verb verb, enum engine_outcome outcome,
-                    struct sink *out)
+void execute_stored(const struct command_thread *thread,
+                    const struct request *request,
+                    const struct execute_stored *stored, struct sink *out)
 {
-    switch (outcome) {
+    enum request_verb verb = request->verb;
+
+    if (request->noreply)
+        return;
+    if (verb == REQUEST_MS && meta_stored(thread, request, stored, out))
+        return;
+    switch (stored->outcome) {
     case ENGINE_STORED:
         sink_put_literal(out, "STORED\r\n");
         return;
@@ -229,25 +184,25 @@ void execute_stored(enum request_verb verb, enum engine_outcome outcome,
     case ENGINE_NOT_A_NUMBER:
         break;
     }
-    INVARIANT(outcome != ENGINE_NOT_A_NUMBER);
+    INVARIANT(stored->outcome != ENGINE_NOT_A_NUMBER);
 }
 
 static void execute_store(struct command_thread *thread, const struct op *op,
                           const struct request *request, struct sink *out)
 {
     const char *tail = op->value + request->value_size;
+    struct execute_stored stored = {.size = request->value_size};
     struct engine_write write;
-    enum engine_outcome outcome;
-    stamp_t stamp;
 
     if (UNLIKELY(tail[0] != '\r' || tail[1] != '\n')) {
         reply(request, REPLY("CLIENT_ERROR bad data chunk"), out);
         return;
     }
     execute_write(thread, op, request, &write);
-    outcome = engine_store(thread->engine_thread, &write, op->value, &stamp);
-    if (!request->noreply)
-        execute_stored(request->verb, outcome, out);
+    write.size_stored = &stored.size;
+    stored.outcome =
+        engine_store(thread->engine_thread, &write, op->value, &stored.cas);
+    execute_stored(thread, request, &stored, out);
 }
 
 /* ---- other changes ---- */
@@ -409,6 +364,12 @@ static execute_fn *const functions[REQUEST_VERBS] = {
     [REQUEST_APPEND] = execute_store,
     [REQUEST_PREPEND] = execute_store,
     [REQUEST_CAS] = execute_store,
+    [REQUEST_MS] = execute_store,
+    [REQUEST_MG] = meta_get,
+    [REQUEST_MD] = meta_delete,
+    [REQUEST_MA] = meta_arith,
+    [REQUEST_ME] = meta_show,
+    [REQUEST_MN] = meta_nothing,
     [REQUEST_INCR] = execute_arith,
     [REQUEST_DECR] = execute_arith,
     [REQUEST_DELETE] = execute_delete,
@@ -427,6 +388,21 @@ static void answer_error(const struct request *request, struct sink *out)
         [REQUEST_BAD_LINE] = "CLIENT_ERROR bad command line format\r\n",
         [REQUEST_BAD_EXPTIME] = "CLIENT_ERROR invalid exptime argument\r\n",
         [REQUEST_BAD_DELTA] = "CLIENT_ERROR invalid numeric delta argument\r\n",
+        [REQUEST_BAD_TOKEN] =
+            "CLIENT_ERROR bad token in command line format\r\n",
+        [REQUEST_BAD_BASE64] = "CLIENT_ERROR error decoding key\r\n",
+        [REQUEST_BAD_META_DELTA] =
+            "CLIENT_ERROR invalid numeric delta value\r\n",
+        [REQUEST_BAD_INITIAL] =
+            "CLIENT_ERROR invalid numeric initial value\r\n",
+        [REQUEST_BAD_MS_MODE] = "CLIENT_ERROR invalid mode for ms M token\r\n",
+        [REQUEST_BAD_MA_MODE] = "CLIENT_ERROR invalid mode for ma M token\r\n",
+        [REQUEST_BAD_FLAG] = "CLIENT_ERROR invalid or duplicate flag\r\n",
+        [REQUEST_UNKNOWN_FLAG] = "CLIENT_ERROR invalid flag\r\n",
+        [REQUEST_DUPLICATE_FLAG] = "CLIENT_ERROR duplicate flag\r\n",
+        [REQUEST_MANY_FLAGS] = "CLIENT_ERROR options flags are too long\r\n",
+        [REQUEST_LONG_OPAQUE] = "CLIENT_ERROR opaque token too long\r\n",
+        [REQUEST_LONG_MODE] = "CLIENT_ERROR incorrect length for M token\r\n",
     };
 
     INVARIANT(request->error < REQUEST_ERRORS);

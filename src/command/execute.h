@@ -13,8 +13,14 @@ void execute(struct command_thread *thread, const struct op *op,
 /* In what mode, by what cas unique and so on op's value is to be stored. */
 void execute_write(const struct command_thread *thread, const struct op *op,
                    const struct request *request, struct engine_write *write);
-/* Answers what became of it. */
-void execute_stored(enum request_verb verb, enum engine_outcome outcome,
-                    struct sink *out);
+/* Answers what became of it, if anything is to be answered. */
+struct execute_stored {
+    enum engine_outcome outcome;
+    stamp_t cas; /* STAMP_NONE when nothing was stored. */
+    size_t size; /* Of the whole value. */
+};
+void execute_stored(const struct command_thread *thread,
+                    const struct request *request,
+                    const struct execute_stored *stored, struct sink *out);
 
 #endif

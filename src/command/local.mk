@@ -6,8 +6,12 @@ libcommand_a_SOURCES = \
 	src/command/commands.h \
 	src/command/execute.c \
 	src/command/execute.h \
+	src/command/meta.c \
+	src/command/meta.h \
 	src/command/session.c \
 	src/command/session.h \
 	src/command/stats.c \
 	src/command/stats.h \
-	src/command/thread.h
+	src/command/thread.h \
+	src/command/value.c \
+	src/command/value.h

@@ -34,9 +34,10 @@ struct body {
     struct engine_write write;
     struct item *item;
     size_t offset; /* Filled up to here. */
-    enum request_verb verb;
-    bool noreply;
+    struct execute_stored stored;
+    struct request request; /* What the answer will need of it. */
     char key[ENGINE_KEY_MAX];
+    char opaque[META_OPAQUE_MAX];
 };
 
 /* Owner: its worker's thread. */
@@ -97,15 +98,32 @@ static size_t pause_turn(struct turn *turn, enum session_want want,
 
 /* ---- large values ---- */
 
+/* The line will be gone when the value is there. */
+static void keep_flags(struct body *body, const struct request *request)
+{
+    struct slice opaque = request->meta.opaque;
+
+    body->request.meta = request->meta;
+    if (opaque.size == 0)
+        return;
+    INVARIANT(opaque.size <= sizeof(body->opaque));
+    memcpy(body->opaque, opaque.data, opaque.size);
+    body->request.meta.opaque.data = body->opaque;
+}
+
 static struct body *new_body(const struct op *op, const struct request *request)
 {
     struct body *body = memory_new(1, sizeof(*body));
 
     if (body == NULL)
         return NULL;
-    body->verb = request->verb;
-    body->noreply = request->noreply;
+    body->request.verb = request->verb;
+    body->request.noreply = request->noreply;
+    body->stored.size = request->value_size;
     memcpy(body->key, op->key.bytes.data, op->key.bytes.size);
+    if (request->verb == REQUEST_MS)
+        keep_flags(body, request);
+    body->request.key = slice_make(body->key, op->key.bytes.size);
     return body;
 }
 
@@ -121,6 +139,7 @@ static enum engine_outcome reserve(struct session *session, const struct op *op,
         return ENGINE_NO_MEMORY;
     execute_write(thread, op, request, &body->write);
     body->write.key.bytes.data = body->key;
+    body->write.size_stored = &body->stored.size;
     outcome = engine_reserve(thread->engine_thread, &body->write, &body->item);
     if (outcome != ENGINE_STORED) {
         body->item = NULL;
@@ -138,14 +157,16 @@ static void swallow(struct session *session, const struct request *request)
 static void start_body(struct session *session, const struct op *op,
                        const struct request *request, struct sink *out)
 {
-    enum engine_outcome outcome = reserve(session, op, request);
+    const struct execute_stored stored = {
+        .outcome = reserve(session, op, request),
+        .size = request->value_size,
+    };
 
-    if (outcome == ENGINE_STORED) {
+    if (stored.outcome == ENGINE_STORED) {
         session->state = STATE_BODY;
         return;
     }
-    if (!request->noreply)
-        execute_stored(request->verb, outcome, out);
+    execute_stored(session->thread, request, &stored, out);
     swallow(session, request);
 }
 
@@ -192,14 +213,12 @@ static void finish_body(struct session *session, const char *tail,
 {
     struct engine_thread *engine = session->thread->engine_thread;
     struct body *body = session->body;
-    enum engine_outcome outcome;
-    stamp_t stamp;
 
     if (tail[0] == '\r' && tail[1] == '\n') {
-        outcome = engine_commit(engine, &body->write, &body->item, &stamp);
-        if (!body->noreply)
-            execute_stored(body->verb, outcome, out);
-    } else if (!body->noreply) {
+        body->stored.outcome =
+            engine_commit(engine, &body->write, &body->item, &body->stored.cas);
+        execute_stored(session->thread, &body->request, &body->stored, out);
+    } else if (!body->request.noreply) {
         sink_put_literal(out, "CLIENT_ERROR bad data chunk\r\n");
     }
     drop_body(session);

@@ -254,13 +254,17 @@ void alloc_write_key(struct item *item, const struct item_shape *shape)
 
 void alloc_write_header(struct item *item, const struct item_shape *shape)
 {
-    item->flags = (uint8_t)((shape->state & ITEM_STATE_MASK) |
-                            (shape->client_flags != 0 ? ITEM_HAS_FLAGS : 0));
+    unsigned fields = (shape->client_flags != 0 ? ITEM_HAS_FLAGS : 0) |
+                      (shape->cas != STAMP_NONE ? ITEM_HAS_CAS : 0);
+
+    item->flags = (uint8_t)((shape->state & ITEM_STATE_MASK) | fields);
     item->expires_at_s = shape->expires_at_s;
     item->value_size = (uint32_t)shape->value_size;
     if (shape->client_flags != 0)
         memcpy(item->data + shape->key.size, &shape->client_flags,
                sizeof(shape->client_flags));
+    if (shape->cas != STAMP_NONE)
+        item_set_cas(item, shape->cas);
 }
 
 /* Chains parts for the bytes of the value that the head has no room for. */
@@ -315,8 +319,7 @@ static struct item *alloc_large(struct engine_thread *thread,
 struct item *alloc_item(struct engine_thread *thread,
                         const struct item_shape *shape)
 {
-    size_t bytes =
-        item_bytes_for(shape->key.size, shape->client_flags, shape->value_size);
+    size_t bytes = item_shape_bytes(shape);
     struct item *item;
 
     INVARIANT(bytes <= thread->engine->item_bytes_max);

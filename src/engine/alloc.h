@@ -24,15 +24,6 @@ struct item *alloc_quick(struct engine_thread *thread, unsigned class);
  * caller holds no lock. */
 struct item *alloc_chunk(struct engine_thread *thread, unsigned class);
 
-/* What an item to be made looks like. */
-struct item_shape {
-    struct slice key;
-    uint32_t client_flags;
-    uint32_t expires_at_s;
-    uint32_t state; /* ITEM_STATE_*. */
-    size_t value_size;
-};
-
 /* Writes key and header into a chunk that holds it all; and the header alone,
  * over an item that has that key. */
 void alloc_write_key(struct item *item, const struct item_shape *shape);

@@ -20,11 +20,14 @@ static stamp_t removed_at(const struct change *change)
     return engine->journal.removed_at(engine->journal.ctx, change->key.hash);
 }
 
-/* Of two lives of one version the longer stays. */
-static void join_life(struct item *item, uint32_t expires_at_s)
+/* The same version: of its two lives the longer stays, and a token that one of
+ * the nodes gave out is given out. */
+static void join(struct item *item, const struct mutation *mutation)
 {
-    if (item_lives_longer(expires_at_s, item->expires_at_s))
-        item->expires_at_s = expires_at_s;
+    if (item_lives_longer(mutation->expires_at_s, item->expires_at_s))
+        item->expires_at_s = mutation->expires_at_s;
+    if (mutation->state & ITEM_STATE_WON)
+        item_set_state(item, item_state(item) | ITEM_STATE_WON);
 }
 
 /* What becomes of a SET, before memory has its say. */
@@ -42,7 +45,7 @@ static enum apply_result decide(struct change *change,
         return APPLY_OLDER;
     if (item_stamp(old) < mutation->stamp)
         return APPLY_DONE;
-    join_life(old, mutation->expires_at_s);
+    join(old, mutation);
     return APPLY_SAME;
 }
 
@@ -70,6 +73,7 @@ static struct item_shape shape_of(const struct mutation *mutation,
                                .client_flags = mutation->client_flags,
                                .expires_at_s = mutation->expires_at_s,
                                .state = mutation->state,
+                               .cas = mutation->cas,
                                .value_size = value_size};
 }
 
@@ -168,8 +172,8 @@ static enum apply_result set_in_steps(struct engine_thread *thread,
 static enum apply_result apply_set(struct engine_thread *thread,
                                    const struct mutation *mutation)
 {
-    size_t bytes = item_bytes_for(mutation->key.size, mutation->client_flags,
-                                  mutation->value.size);
+    struct item_shape shape = shape_of(mutation, mutation->value.size);
+    size_t bytes = item_shape_bytes(&shape);
 
     if (bytes > CHANGE_INLINE_BYTES_MAX ||
         bytes > thread->engine->item_bytes_max ||
@@ -212,7 +216,7 @@ static enum apply_result apply_touch(struct engine_thread *thread,
         if (item_stamp(change.slot.item) > mutation->stamp)
             result = APPLY_OLDER;
         if (item_stamp(change.slot.item) == mutation->stamp) {
-            join_life(change.slot.item, mutation->expires_at_s);
+            join(change.slot.item, mutation);
             result = APPLY_DONE;
         }
     }
@@ -244,8 +248,7 @@ enum apply_result engine_apply_reserve(struct engine_thread *thread,
     *item = NULL;
     stamp_absorb(&thread->engine->clock, mutation->stamp);
     if (value_size > UINT32_MAX ||
-        item_bytes_for(shape.key.size, shape.client_flags, value_size) >
-            thread->engine->item_bytes_max)
+        item_shape_bytes(&shape) > thread->engine->item_bytes_max)
         return give_up(thread, mutation, APPLY_TOO_LARGE);
     *item = alloc_item(thread, &shape);
     if (*item == NULL)

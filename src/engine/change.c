@@ -68,13 +68,16 @@ void change_end(struct change *change)
         (void)table_grow(table, HELP_BUCKETS);
 }
 
-/* Whether the old item's chunk may be written over. */
-static bool is_in_place(const struct change *change, unsigned class)
+/* Whether the old item's chunk may be written over. A field more or less before
+ * the value would move it while an append still needs it where it is. */
+static bool is_in_place(const struct change *change, unsigned class,
+                        const struct item_shape *shape)
 {
     const struct item *old = change->slot.item;
 
     return old != NULL && old->slab_class == class &&
-           item_references(old) == 1 && !(old->flags & ITEM_LARGE);
+           item_references(old) == 1 && !(old->flags & ITEM_LARGE) &&
+           (shape->cas != STAMP_NONE) == ((old->flags & ITEM_HAS_CAS) != 0);
 }
 
 void change_forget(struct engine_thread *thread, uint64_t hash,
@@ -160,14 +163,13 @@ static void unlink_chunk(struct change *change, struct item *chunk)
 bool change_room(struct change *change, const struct item_shape *shape)
 {
     struct engine_thread *thread = change->thread;
-    size_t bytes =
-        item_bytes_for(shape->key.size, shape->client_flags, shape->value_size);
+    size_t bytes = item_shape_bytes(shape);
     unsigned class = slab_class_for(&thread->engine->slabs, bytes);
 
     INVARIANT(class != 0); /* Large items come by change_adopt(). */
 
     change->class_wanted = class;
-    if (is_in_place(change, class)) {
+    if (is_in_place(change, class, shape)) {
         change->item = change->slot.item;
         item_set_marks(change->item, ITEM_ACTIVE);
         alloc_write_header(change->item, shape);
@@ -237,6 +239,32 @@ void change_drop_dead(struct change *change)
 {
     change_forget(change->thread, change->key.hash, change->slot.item);
     change_drop(change);
+}
+
+void change_set_life(struct change *change, uint32_t expires_at_s)
+{
+    struct item *item = change->slot.item;
+    bool longer = item_lives_longer(expires_at_s, item->expires_at_s);
+
+    if (expires_at_s == item->expires_at_s)
+        return;
+    item->expires_at_s = expires_at_s;
+    if (longer)
+        change_repeat(change);
+    else
+        item_set_stamp(item, change_record(change, MUTATION_SET));
+}
+
+void change_repeat(struct change *change)
+{
+    struct engine_thread *thread = change->thread;
+    struct engine *engine = thread->engine;
+
+    if (!engine->has_journal)
+        return;
+    engine->journal.repeat(engine->journal.ctx, change->key.hash,
+                           item_stamp(change->slot.item));
+    thread->recorded = true;
 }
 
 stamp_t change_record(struct change *change, enum mutation_kind kind)

@@ -61,6 +61,14 @@ void change_drop_dead(struct change *change);
 void change_forget(struct engine_thread *thread, uint64_t hash,
                    const struct item *item);
 
+/* A new life for the key's item. A longer one is told as such and keeps the
+ * version; a shorter one is a new version, because of two lives the longer
+ * wins at the peer. */
+void change_set_life(struct change *change, uint32_t expires_at_s);
+/* Tells the journal that the key's version changed in what is joined where
+ * two nodes hold that version: a longer life, a token given out. */
+void change_repeat(struct change *change);
+
 /* A version for a local change. */
 stamp_t change_record(struct change *change, enum mutation_kind kind);
 

@@ -81,7 +81,8 @@ struct engine_view {
     struct item *item;
     struct slice key;
     size_t value_size;
-    stamp_t stamp; /* The cas unique. */
+    stamp_t stamp; /* Of the version. */
+    stamp_t cas;   /* The cas unique: the stamp, or what a client gave. */
     uint32_t client_flags;
     uint32_t expires_at_s;  /* 0: never. */
     uint32_t accessed_at_s; /* Before this access. */
@@ -103,6 +104,9 @@ bool engine_get_and_touch(struct engine_thread *thread,
 bool engine_find(struct engine_thread *thread, uint64_t hash,
                  struct engine_view *view);
 void engine_view_end(struct engine_thread *thread, struct engine_view *view);
+
+/* All that the item takes, with header and key. */
+size_t engine_view_bytes(const struct engine_view *view);
 
 /* Keeps the item's bytes in place beyond the view's end, whatever happens to
  * the key. NULL when 60,000 hold it already. */
@@ -143,9 +147,20 @@ struct engine_write {
     uint32_t expires_at_s;
     stamp_t cas; /* Compared in ENGINE_CAS. */
     size_t value_size;
+    /* The rest is for meta commands, and 0 for all others. */
+    uint32_t state;    /* Of the new item: ITEM_STATE_*. */
+    stamp_t given_cas; /* Its cas unique, instead of the stamp. */
+    bool invalidate;   /* ENGINE_CAS below the item's: stored as stale, for as
+                          long as the old value would have lived. */
+    bool compare;      /* APPEND and PREPEND: cas is compared, too. */
+    bool vivify;       /* APPEND and PREPEND to nothing: store as it is. */
+    bool touch;        /* APPEND and PREPEND: lives until expires_at_s. */
+    uint32_t vivify_expires_at_s;
+    size_t *size_stored; /* NULL, or told how long the value is now. */
 };
 
-/* Stores a value that is there as a whole.
+/* Stores a value that is there as a whole. *stamp: the cas unique of what was
+ * stored; STAMP_NONE when nothing was.
  * Errors: the outcome. A set that fails for size or memory removes the old
  *         value: nobody may read what the client wanted replaced. */
 enum engine_outcome engine_store(struct engine_thread *thread,
@@ -170,12 +185,34 @@ struct engine_arith {
     struct engine_key key;
     uint64_t delta;
     bool decrement;
+    /* The rest is for meta commands, and 0 for all others. */
+    bool compare; /* ENGINE_EXISTS unless the cas unique is cas. */
+    bool touch;   /* Lives until expires_at_s from now on. */
+    bool vivify;  /* An absent one becomes initial. */
+    stamp_t cas;
+    stamp_t given_cas; /* As in struct engine_write. */
+    uint64_t initial;
+    uint32_t expires_at_s;
+    uint32_t vivify_expires_at_s;
+    uint32_t state; /* Of the one made so. */
 };
+
+struct engine_counted {
+    uint64_t value;
+    stamp_t cas;
+    uint32_t expires_at_s;
+    uint32_t expired_at_s; /* Until now. */
+};
+
 /* incr wraps at 2^64, decr stops at 0; a shorter number is padded with blanks
  * on the right. */
 enum engine_outcome engine_arith(struct engine_thread *thread,
                                  const struct engine_arith *arith,
                                  uint64_t *value, stamp_t *stamp);
+/* The same, and more is told. */
+enum engine_outcome engine_count(struct engine_thread *thread,
+                                 const struct engine_arith *arith,
+                                 struct engine_counted *counted);
 
 /* A longer life keeps the version and a shorter one is a new version. */
 enum engine_outcome engine_touch(struct engine_thread *thread,
@@ -184,6 +221,55 @@ enum engine_outcome engine_touch(struct engine_thread *thread,
 
 enum engine_outcome engine_remove(struct engine_thread *thread,
                                   const struct engine_key *key);
+
+/* ---- meta commands ---- */
+
+/* A get with wishes. */
+struct engine_look {
+    bool silent;      /* Leaves no trace: no use, no place in the LRU. */
+    bool touch;       /* Lives until expires_at_s from now on. */
+    bool vivify;      /* A miss makes an empty item, which is a win. */
+    bool recache;     /* A win if it would end before recache_before_s. */
+    bool touch_first; /* Before that is decided. */
+    uint32_t expires_at_s;
+    uint32_t recache_before_s;
+    uint32_t vivify_expires_at_s;
+    stamp_t vivify_cas;    /* 0: the stamp. */
+    uint32_t vivify_state; /* ITEM_STATE_*. */
+
+    /* What it came to. */
+    bool won;              /* The caller is the one to refresh the item. */
+    uint32_t state;        /* Before that. */
+    uint32_t expired_at_s; /* Before a touch. */
+};
+
+/* ENGINE_STORED: there is an item and view is open until engine_view_end().
+ * A stale item is won by the first who looks. Who wins is told to the peer as
+ * a hint: two who look at the two nodes at once may both win.
+ * Errors: ENGINE_NOT_FOUND; ENGINE_NO_MEMORY when none can be made. */
+enum engine_outcome engine_look(struct engine_thread *thread,
+                                const struct engine_key *key,
+                                struct engine_look *look,
+                                struct engine_view *view);
+/* Finds a live item; counts and marks nothing. When true, view is open. */
+bool engine_peek(struct engine_thread *thread, const struct engine_key *key,
+                 struct engine_view *view);
+
+/* What becomes of an item that is there. With neither of stale and empty it is
+ * removed. */
+struct engine_removal {
+    struct engine_key key;
+    bool compare; /* ENGINE_EXISTS unless the cas unique is cas. */
+    bool stale;   /* It stays, as a stale one, and is to be won again. */
+    bool empty;   /* It stays, without value, client flags and end. */
+    bool touch;   /* If it stays, it lives until expires_at_s. */
+    stamp_t cas;
+    stamp_t given_cas; /* If it stays: as in struct engine_write. */
+    uint32_t expires_at_s;
+    uint32_t client_flags; /* Of an empty one. */
+};
+enum engine_outcome engine_remove_as(struct engine_thread *thread,
+                                     const struct engine_removal *removal);
 
 /* delay_s 0: at once. */
 void engine_flush(struct engine_thread *thread, uint64_t delay_s);

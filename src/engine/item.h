@@ -7,7 +7,8 @@
  *   +--------+-----+-----+-------+--------+------+-----+-----+
  *   | key size | class | list | kind |       32 .. 35
  *   +----------+-------+------+------+
- *   | key | client flags 4, if not 0 | first part 4, if large | value |
+ *   | key | client flags 4, if not 0 | cas 8, if a client gave one |
+ *   | first part 4, if large | value |
  *
  * No padding, no terminator: a 16-byte key with a 32-byte value takes 84 bytes.
  * In a part `next` names the next part, `prev` the item that owns it, and
@@ -41,6 +42,7 @@ enum chunk_kind {
 /* item.flags: ITEM_STATE_* below, and these. Under the bucket's lock. */
 #define ITEM_HAS_FLAGS 0x10u /* Client flags stand before the value. */
 #define ITEM_LARGE 0x20u     /* The value goes on in parts. */
+#define ITEM_HAS_CAS 0x40u   /* A cas unique of its own stands before it. */
 #define ITEM_STATE_MASK 0x0fu
 /* These two change by readers and by the LRU, without a lock in common: a
  * lost mark is an item that ages a little early. */
@@ -55,8 +57,8 @@ struct item {
     uint32_t expires_at_s;  /* From here on under the bucket's lock. */
     uint32_t value_size;
     uint16_t references; /* Atomic: 1 for the owner, 1 for each holder. */
-    uint8_t flags;
-    uint8_t marks; /* ITEM_FETCHED, ITEM_ACTIVE: relaxed atomic. */
+    uint8_t flags;       /* Relaxed atomic: its state may change while held. */
+    uint8_t marks;       /* ITEM_FETCHED, ITEM_ACTIVE: relaxed atomic. */
     uint8_t key_size;
     uint8_t slab_class;
     uint8_t list; /* enum lru_list; relaxed atomic. */
@@ -66,6 +68,7 @@ struct item {
 
 #define ITEM_HEADER_BYTES 36u
 #define ITEM_FIELD_BYTES 4u /* Client flags, or the name of the first part. */
+#define ITEM_CAS_BYTES 8u
 _Static_assert(sizeof(struct item) == ITEM_HEADER_BYTES, "header of an item");
 
 static inline stamp_t item_stamp(const struct item *item)
@@ -132,21 +135,63 @@ static inline bool item_has_key(const struct item *item, struct slice key)
            memcmp(item->data, key.data, key.size) == 0;
 }
 
+static inline unsigned item_flags(const struct item *item)
+{
+    return __atomic_load_n(&item->flags, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t item_state(const struct item *item)
+{
+    return item_flags(item) & ITEM_STATE_MASK;
+}
+
+static inline void item_set_state(struct item *item, uint32_t state)
+{
+    unsigned others = item_flags(item) & ~ITEM_STATE_MASK;
+
+    __atomic_store_n(&item->flags, (uint8_t)(others | state), __ATOMIC_RELAXED);
+}
+
 static inline uint32_t item_client_flags(const struct item *item)
 {
     uint32_t flags = 0;
 
-    if (item->flags & ITEM_HAS_FLAGS)
+    if (item_flags(item) & ITEM_HAS_FLAGS)
         memcpy(&flags, item->data + item->key_size, sizeof(flags));
     return flags;
+}
+
+/* Where a cas unique that a client gave stands, from data. */
+static inline size_t item_cas_offset(const struct item *item)
+{
+    return item->key_size +
+           ((item_flags(item) & ITEM_HAS_FLAGS) ? ITEM_FIELD_BYTES : 0);
+}
+
+/* The cas unique: the stamp, unless a client gave another one. */
+static inline stamp_t item_cas(const struct item *item)
+{
+    stamp_t cas = item_stamp(item);
+
+    if (item_flags(item) & ITEM_HAS_CAS)
+        memcpy(&cas, item->data + item_cas_offset(item), sizeof(cas));
+    return cas;
+}
+
+/* Of an item that has room for one. */
+static inline void item_set_cas(struct item *item, stamp_t cas)
+{
+    memcpy(item->data + item_cas_offset(item), &cas, sizeof(cas));
 }
 
 /* Where the value begins, from data. */
 static inline size_t item_value_offset(const struct item *item)
 {
-    return item->key_size +
-           ((item->flags & ITEM_HAS_FLAGS) ? ITEM_FIELD_BYTES : 0) +
-           ((item->flags & ITEM_LARGE) ? ITEM_FIELD_BYTES : 0);
+    unsigned flags = item_flags(item);
+
+    return item->key_size + ((flags & ITEM_HAS_FLAGS) ? ITEM_FIELD_BYTES : 0) +
+           ((flags & ITEM_HAS_CAS) ? ITEM_CAS_BYTES : 0) +
+           ((flags & ITEM_LARGE) ? ITEM_FIELD_BYTES : 0);
 }
 
 static inline char *item_value(struct item *item)
@@ -177,12 +222,22 @@ static inline size_t item_bytes(const struct item *item)
     return ITEM_HEADER_BYTES + item_value_offset(item) + item->value_size;
 }
 
-/* The same before there is an item. */
-static inline size_t item_bytes_for(size_t key_size, uint32_t client_flags,
-                                    size_t value_size)
+/* What an item to be made looks like. */
+struct item_shape {
+    struct slice key;
+    uint32_t client_flags;
+    uint32_t expires_at_s;
+    uint32_t state; /* ITEM_STATE_*. */
+    stamp_t cas;    /* Given by a client; STAMP_NONE: the stamp is it. */
+    size_t value_size;
+};
+
+/* What the item will take. */
+static inline size_t item_shape_bytes(const struct item_shape *shape)
 {
-    return ITEM_HEADER_BYTES + key_size +
-           (client_flags != 0 ? ITEM_FIELD_BYTES : 0) + value_size;
+    return ITEM_HEADER_BYTES + shape->key.size +
+           (shape->client_flags != 0 ? ITEM_FIELD_BYTES : 0) +
+           (shape->cas != STAMP_NONE ? ITEM_CAS_BYTES : 0) + shape->value_size;
 }
 
 /* Whether life a is longer than life b; 0 is for ever. */

@@ -16,6 +16,7 @@ libengine_a_SOURCES = \
 	src/engine/janitor.c \
 	src/engine/lru.c \
 	src/engine/lru.h \
+	src/engine/meta.c \
 	src/engine/mutation.h \
 	src/engine/read.c \
 	src/engine/read.h \

@@ -16,10 +16,13 @@
 enum mutation_kind {
     MUTATION_SET,    /* The key has this value, flags and expiry. */
     MUTATION_REMOVE, /* Whatever is not newer than stamp is gone. */
-    MUTATION_TOUCH,  /* The version `stamp` lives at least until expiry. */
+    MUTATION_TOUCH,  /* The version `stamp` lives at least until expiry, and
+                        its token is given out if state says so. */
 };
 
-/* Flags of an item that belong to its state and so travel with it. */
+/* Flags of an item that belong to its state and so travel with it. All of them
+ * belong to a version, but for WON, which is a hint: whoever holds the version
+ * joins it. */
 #define ITEM_STATE_STALE 0x1u      /* Marked stale by a meta command. */
 #define ITEM_STATE_WON 0x2u        /* The token to refresh it is given out. */
 #define ITEM_STATE_BINARY_KEY 0x4u /* The key was given in base64. */
@@ -31,6 +34,7 @@ struct mutation {
     uint32_t expires_at_s; /* Since 1970, this node's clock; 0: never. */
     uint32_t client_flags;
     uint32_t state;     /* ITEM_STATE_*. */
+    stamp_t cas;        /* Given by a client; STAMP_NONE: the stamp is it. */
     struct slice key;   /* Empty in REMOVE and TOUCH: the hash is enough. */
     struct slice value; /* Empty in REMOVE and TOUCH. */
 };
@@ -62,7 +66,8 @@ struct journal {
     stamp_t (*record)(void *ctx, struct stamp_clock *clock, uint64_t now_ns,
                       uint64_t hash, enum mutation_kind kind);
 
-    /* The version `stamp` changed in what is not versioned (a longer life). */
+    /* The version `stamp` changed in what is not versioned: a longer life, a
+     * token given out. */
     void (*repeat)(void *ctx, uint64_t hash, stamp_t stamp);
 
     /* The item was evicted or found expired: local and silent, unless the

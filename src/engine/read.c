@@ -32,18 +32,18 @@ void read_open_view(struct engine_view *view, struct item *item,
     view->key = item_key(item);
     view->value_size = item->value_size;
     view->stamp = item_stamp(item);
+    view->cas = item_cas(item);
     view->client_flags = item_client_flags(item);
     view->expires_at_s = item->expires_at_s;
     view->accessed_at_s = item_accessed(item);
-    view->state = item->flags & ITEM_STATE_MASK;
+    view->state = item_state(item);
     view->fetched = marks & ITEM_FETCHED;
     view->slab_class = item->slab_class;
     view->bucket = place.index;
 }
 
-/* Counts where the item was found. */
-static void count_hit(struct engine_thread *thread, const struct item *item,
-                      unsigned list)
+void read_count_hit(struct engine_thread *thread, const struct item *item,
+                    unsigned list)
 {
     struct engine_class_counters *counts =
         engine_class_counts(thread, item->slab_class);
@@ -66,8 +66,7 @@ static void count_hit(struct engine_thread *thread, const struct item *item,
     }
 }
 
-/* A dead item that somebody asked for. */
-static void drop_found_dead(struct change *change)
+void read_drop_dead(struct change *change)
 {
     struct engine_counters *counts = &change->thread->counts.all;
 
@@ -88,38 +87,18 @@ bool engine_get(struct engine_thread *thread, const struct engine_key *key,
     if (LIKELY(slot.item != NULL)) {
         if (LIKELY(!engine_is_dead(thread, slot.item))) {
             read_open_view(view, slot.item, place);
-            count_hit(thread, slot.item, lru_touch(slot.item, thread->now_s));
+            read_count_hit(thread, slot.item,
+                           lru_touch(slot.item, thread->now_s));
             return true;
         }
         struct change change = {
             .thread = thread, .key = *key, .place = place, .slot = slot};
 
-        drop_found_dead(&change);
+        read_drop_dead(&change);
     }
     METRIC_UP(thread->counts.all.get_misses);
     table_unlock(place);
     return false;
-}
-
-/* A longer life is told as such and keeps the version; a shorter one is a new
- * version, because of two lives the longer wins at the peer. */
-static void change_life(struct change *change, uint32_t expires_at_s)
-{
-    struct engine_thread *thread = change->thread;
-    struct engine *engine = thread->engine;
-    struct item *item = change->slot.item;
-    bool longer = item_lives_longer(expires_at_s, item->expires_at_s);
-
-    if (expires_at_s == item->expires_at_s)
-        return;
-    item->expires_at_s = expires_at_s;
-    if (!longer) {
-        item_set_stamp(item, change_record(change, MUTATION_SET));
-    } else if (engine->has_journal) {
-        engine->journal.repeat(engine->journal.ctx, change->key.hash,
-                               item_stamp(item));
-        thread->recorded = true;
-    }
 }
 
 /* The live item under a change, with its life changed; or false, counted. */
@@ -131,12 +110,12 @@ static bool touch_inside(struct change *change, uint32_t expires_at_s)
     if (!change->live) {
         METRIC_UP(thread->counts.all.touch_misses);
         if (change->slot.item != NULL)
-            drop_found_dead(change);
+            read_drop_dead(change);
         return false;
     }
     METRIC_UP(
         engine_class_counts(thread, change->slot.item->slab_class)->touch_hits);
-    change_life(change, expires_at_s);
+    change_set_life(change, expires_at_s);
     return true;
 }
 
@@ -199,6 +178,11 @@ void engine_view_end(struct engine_thread *thread, struct engine_view *view)
     table_unlock(place);
 }
 
+size_t engine_view_bytes(const struct engine_view *view)
+{
+    return item_bytes(view->item);
+}
+
 struct item *engine_view_hold(struct engine_thread *thread,
                               struct engine_view *view)
 {
@@ -226,7 +210,7 @@ static struct slice value_at(const struct engine *engine,
 
     INVARIANT(offset <= item->value_size);
 
-    if (item->flags & ITEM_LARGE) {
+    if (item_flags(item) & ITEM_LARGE) {
         here = slab_class_at(&engine->slabs, item->slab_class)->chunk_bytes -
                ITEM_HEADER_BYTES - item_value_offset(item);
         next = item_first_part(item);

@@ -13,7 +13,16 @@ static bool is_joining(enum engine_mode mode)
     return mode == ENGINE_APPEND || mode == ENGINE_PREPEND;
 }
 
-static enum engine_outcome compare(struct change *change, stamp_t wanted)
+/* A write that comes too late, but is welcome as a stale value. */
+static bool is_invalidating(const struct change *change,
+                            const struct engine_write *write)
+{
+    return write->invalidate && write->mode == ENGINE_CAS && change->live &&
+           write->cas < item_cas(change->slot.item);
+}
+
+static enum engine_outcome compare(struct change *change,
+                                   const struct engine_write *write)
 {
     struct engine_thread *thread = change->thread;
     struct engine_class_counters *counts;
@@ -23,12 +32,23 @@ static enum engine_outcome compare(struct change *change, stamp_t wanted)
         return ENGINE_NOT_FOUND;
     }
     counts = engine_class_counts(thread, change->slot.item->slab_class);
-    if (item_stamp(change->slot.item) != wanted) {
+    if (item_cas(change->slot.item) != write->cas &&
+        !is_invalidating(change, write)) {
         METRIC_UP(counts->cas_badval);
         return ENGINE_EXISTS;
     }
     if (change->spare == NULL) /* Else it is the second try. */
         METRIC_UP(counts->cas_hits);
+    return ENGINE_STORED;
+}
+
+static enum engine_outcome decide_join(const struct change *change,
+                                       const struct engine_write *write)
+{
+    if (!change->live)
+        return write->vivify ? ENGINE_STORED : ENGINE_NOT_STORED;
+    if (write->compare && item_cas(change->slot.item) != write->cas)
+        return ENGINE_EXISTS;
     return ENGINE_STORED;
 }
 
@@ -46,38 +66,57 @@ static enum engine_outcome decide(struct change *change,
         (void)lru_touch(change->slot.item, change->thread->now_s);
         return ENGINE_NOT_STORED;
     case ENGINE_REPLACE:
+        return change->live ? ENGINE_STORED : ENGINE_NOT_STORED;
     case ENGINE_APPEND:
     case ENGINE_PREPEND:
-        return change->live ? ENGINE_STORED : ENGINE_NOT_STORED;
+        return decide_join(change, write);
     case ENGINE_CAS:
-        return compare(change, write->cas);
+        return compare(change, write);
     }
     return ENGINE_NOT_STORED;
 }
 
+/* The shape of what is given, without what is there. */
 static struct item_shape shape_of(const struct engine_write *write)
 {
     return (struct item_shape){.key = write->key.bytes,
                                .client_flags = write->client_flags,
-                               .expires_at_s = write->expires_at_s,
+                               .expires_at_s = is_joining(write->mode)
+                                                   ? write->vivify_expires_at_s
+                                                   : write->expires_at_s,
+                               .state = write->state,
+                               .cas = write->given_cas,
                                .value_size = write->value_size};
 }
 
-/* The shape of the old item with more value. */
-static struct item_shape shape_joined(const struct item *old, struct slice key,
-                                      size_t more)
+/* The life of the old item with something added. */
+static uint32_t joined_life(const struct item *old,
+                            const struct engine_write *write)
 {
-    return (struct item_shape){.key = key,
-                               .client_flags = item_client_flags(old),
-                               .expires_at_s = old->expires_at_s,
-                               .state = old->flags & ITEM_STATE_MASK,
-                               .value_size = old->value_size + more};
+    return write->touch ? write->expires_at_s : old->expires_at_s;
 }
 
-static size_t shape_bytes(const struct item_shape *shape)
+/* The shape of the old item with what is given added. That is a fresh value,
+ * however stale the old one was. */
+static struct item_shape shape_joined(const struct item *old,
+                                      const struct engine_write *write)
 {
-    return item_bytes_for(shape->key.size, shape->client_flags,
-                          shape->value_size);
+    return (struct item_shape){
+        .key = write->key.bytes,
+        .client_flags = item_client_flags(old),
+        .expires_at_s = joined_life(old, write),
+        .state = write->state | (item_state(old) & ITEM_STATE_BINARY_KEY),
+        .cas = write->given_cas,
+        .value_size = old->value_size + write->value_size};
+}
+
+/* What is to be told of the item that is the key's now. */
+static void tell(const struct engine_write *write, const struct item *item,
+                 stamp_t *cas)
+{
+    *cas = item_cas(item);
+    if (write->size_stored != NULL)
+        *write->size_stored = item->value_size;
 }
 
 /* A set that cannot be done takes the old value with it, here and at the peer:
@@ -138,22 +177,28 @@ static enum attempt store_inside(struct change *change,
     size_t old_size = old != NULL ? old->value_size : 0;
     struct item_shape shape = shape_of(write);
 
+    bool joining = is_joining(write->mode) && change->live;
+
     *outcome = decide(change, write);
     if (*outcome != ENGINE_STORED)
         return ATTEMPT_DONE;
-    if (is_joining(write->mode)) {
-        shape = shape_joined(old, write->key.bytes, write->value_size);
-        if (shape_bytes(&shape) > CHANGE_INLINE_BYTES_MAX)
+    if (is_invalidating(change, write)) {
+        shape.expires_at_s = old->expires_at_s;
+        shape.state |= ITEM_STATE_STALE;
+    }
+    if (joining) {
+        shape = shape_joined(old, write);
+        if (item_shape_bytes(&shape) > CHANGE_INLINE_BYTES_MAX)
             return ATTEMPT_TOO_BIG_HERE;
     }
     if (!change_room(change, &shape))
         return ATTEMPT_NO_CHUNK;
-    if (is_joining(write->mode))
+    if (joining)
         fill_joined(change->item, old, old_size, write->mode, value);
     else
         memcpy(item_value(change->item), value.data, value.size);
-    *stamp = change_record(change, MUTATION_SET);
-    change_publish(change, *stamp);
+    change_publish(change, change_record(change, MUTATION_SET));
+    tell(write, change->item, stamp);
     return ATTEMPT_DONE;
 }
 
@@ -204,8 +249,8 @@ enum engine_outcome engine_store(struct engine_thread *thread,
                                  const struct engine_write *write,
                                  const char *value, stamp_t *stamp)
 {
-    size_t bytes = item_bytes_for(write->key.bytes.size, write->client_flags,
-                                  write->value_size);
+    struct item_shape shape = shape_of(write);
+    size_t bytes = item_shape_bytes(&shape);
     struct slice given = slice_make(value, write->value_size);
     enum engine_outcome outcome = ENGINE_NO_MEMORY;
     struct change change;
@@ -243,7 +288,7 @@ enum engine_outcome engine_reserve(struct engine_thread *thread,
 
     *item = NULL;
     if (write->value_size > UINT32_MAX ||
-        shape_bytes(&shape) > thread->engine->item_bytes_max)
+        item_shape_bytes(&shape) > thread->engine->item_bytes_max)
         return refuse(thread, write, ENGINE_TOO_LARGE);
     *item = alloc_item(thread, &shape);
     if (*item == NULL)
@@ -263,17 +308,23 @@ static enum engine_outcome commit_whole(struct engine_thread *thread,
                                         const struct engine_write *write,
                                         struct item **item, stamp_t *stamp)
 {
+    const struct item *old;
     enum engine_outcome outcome;
     struct change change;
 
     change_init(&change, thread, &write->key);
     change_begin(&change);
+    old = change.slot.item;
     outcome = decide(&change, write);
+    if (outcome == ENGINE_STORED && is_invalidating(&change, write)) {
+        (*item)->expires_at_s = old->expires_at_s;
+        item_set_state(*item, item_state(*item) | ITEM_STATE_STALE);
+    }
     if (outcome == ENGINE_STORED && !change_adopt(&change, *item))
         outcome = ENGINE_NO_MEMORY;
     if (outcome == ENGINE_STORED) {
-        *stamp = change_record(&change, MUTATION_SET);
-        change_publish(&change, *stamp);
+        change_publish(&change, change_record(&change, MUTATION_SET));
+        tell(write, *item, stamp);
         *item = NULL;
     }
     change_end(&change);
@@ -282,25 +333,36 @@ static enum engine_outcome commit_whole(struct engine_thread *thread,
     return outcome;
 }
 
+/* What a large append goes by. */
+struct joint {
+    struct item *old;        /* Held; NULL: nothing to append to. */
+    stamp_t seen;            /* Its version. */
+    struct item_shape shape; /* Of the two together. */
+};
+
 /* Holds the key's live item against change, for copying without a lock. */
-static struct item *hold_live(struct engine_thread *thread,
-                              const struct engine_key *key, stamp_t *stamp,
-                              struct item_shape *shape)
+static enum engine_outcome hold_live(struct engine_thread *thread,
+                                     const struct engine_write *write,
+                                     struct joint *joint)
 {
-    struct item *held = NULL;
+    enum engine_outcome outcome;
     struct change change;
 
-    change_init(&change, thread, key);
+    joint->old = NULL;
+    change_init(&change, thread, &write->key);
     change_begin(&change);
-    if (change.live) {
+    outcome = decide(&change, write);
+    if (outcome == ENGINE_STORED && change.live) {
         struct engine_view view = {.item = change.slot.item};
 
-        held = engine_view_hold(thread, &view);
-        *stamp = item_stamp(change.slot.item);
-        *shape = shape_joined(change.slot.item, key->bytes, 0);
+        joint->old = engine_view_hold(thread, &view);
+        joint->seen = item_stamp(change.slot.item);
+        joint->shape = shape_joined(change.slot.item, write);
+        if (joint->old == NULL)
+            outcome = ENGINE_NOT_STORED;
     }
     change_end(&change);
-    return held;
+    return outcome;
 }
 
 /* The old value and what is added, in an item of their own. */
@@ -319,54 +381,71 @@ static struct item *join(struct engine_thread *thread,
     return whole;
 }
 
-/* One round of a large append: ENGINE_EXISTS when the value has changed
- * meanwhile. */
-static enum engine_outcome commit_join_once(struct engine_thread *thread,
-                                            const struct engine_write *write,
-                                            const struct item *added,
-                                            stamp_t *stamp)
+/* Puts the two together in the place of the old one. False when that has
+ * changed meanwhile. */
+static bool replace_joined(struct engine_thread *thread,
+                           const struct engine_write *write, stamp_t seen,
+                           struct item *whole, stamp_t *stamp)
 {
-    enum engine_outcome outcome;
-    struct item_shape shape;
-    stamp_t seen;
-    struct item *whole;
     struct change change;
-    struct item *old = hold_live(thread, &write->key, &seen, &shape);
+    bool done = false;
 
-    if (old == NULL)
-        return ENGINE_NOT_STORED;
-    shape.value_size += added->value_size;
-    if (shape.value_size > UINT32_MAX ||
-        shape_bytes(&shape) > thread->engine->item_bytes_max) {
-        engine_item_release(thread, &old);
-        return refuse(thread, write, ENGINE_TOO_LARGE);
-    }
-    whole = join(thread, write, &shape, old, added);
-    engine_item_release(thread, &old);
-    if (whole == NULL)
-        return refuse(thread, write, ENGINE_NO_MEMORY);
-
-    outcome = ENGINE_EXISTS;
     change_init(&change, thread, &write->key);
     change_begin(&change);
     if (change.live && item_stamp(change.slot.item) == seen &&
         change_adopt(&change, whole)) {
-        whole->expires_at_s = change.slot.item->expires_at_s;
-        *stamp = change_record(&change, MUTATION_SET);
-        change_publish(&change, *stamp);
-        whole = NULL;
-        outcome = ENGINE_STORED;
+        /* It may have changed without a new version. */
+        whole->expires_at_s = joined_life(change.slot.item, write);
+        change_publish(&change, change_record(&change, MUTATION_SET));
+        tell(write, whole, stamp);
+        done = true;
     }
     change_end(&change);
-    engine_discard(thread, &whole);
-    return outcome;
+    if (!done)
+        engine_discard(thread, &whole);
+    return done;
+}
+
+/* One round of a large append. *again: the value has changed meanwhile. */
+static enum engine_outcome commit_join_once(struct engine_thread *thread,
+                                            const struct engine_write *write,
+                                            struct item **added, stamp_t *stamp,
+                                            bool *again)
+{
+    struct joint joint;
+    struct item *whole;
+    enum engine_outcome outcome = hold_live(thread, write, &joint);
+
+    *again = false;
+    if (outcome != ENGINE_STORED)
+        return outcome;
+    if (joint.old == NULL) {
+        struct engine_write first = *write;
+
+        first.mode = ENGINE_ADD;
+        outcome = commit_whole(thread, &first, added, stamp);
+        *again = outcome == ENGINE_NOT_STORED;
+        return outcome;
+    }
+    if (joint.shape.value_size > UINT32_MAX ||
+        item_shape_bytes(&joint.shape) > thread->engine->item_bytes_max) {
+        engine_item_release(thread, &joint.old);
+        return refuse(thread, write, ENGINE_TOO_LARGE);
+    }
+    whole = join(thread, write, &joint.shape, joint.old, *added);
+    engine_item_release(thread, &joint.old);
+    if (whole == NULL)
+        return refuse(thread, write, ENGINE_NO_MEMORY);
+    *again = !replace_joined(thread, write, joint.seen, whole, stamp);
+    return *again ? ENGINE_NO_MEMORY : ENGINE_STORED;
 }
 
 enum engine_outcome engine_commit(struct engine_thread *thread,
                                   const struct engine_write *write,
                                   struct item **item, stamp_t *stamp)
 {
-    enum engine_outcome outcome = ENGINE_EXISTS;
+    enum engine_outcome outcome;
+    bool again = true;
     unsigned round;
 
     *stamp = STAMP_NONE;
@@ -377,8 +456,9 @@ enum engine_outcome engine_commit(struct engine_thread *thread,
         engine_discard(thread, item);
         return outcome;
     }
-    for (round = 0; round < APPEND_ROUNDS && outcome == ENGINE_EXISTS; round++)
-        outcome = commit_join_once(thread, write, *item, stamp);
+    outcome = ENGINE_NO_MEMORY;
+    for (round = 0; round < APPEND_ROUNDS && again; round++)
+        outcome = commit_join_once(thread, write, item, stamp, &again);
     engine_discard(thread, item);
-    return outcome == ENGINE_EXISTS ? ENGINE_NO_MEMORY : outcome;
+    return outcome;
 }

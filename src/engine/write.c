@@ -22,83 +22,125 @@ static uint64_t count(const struct engine_arith *arith, uint64_t value)
     return arith->delta > value ? 0 : value - arith->delta;
 }
 
+#define NO_CLASS 0u
+
 static void count_arith(struct engine_thread *thread,
-                        const struct engine_arith *arith,
-                        const struct item *item)
+                        const struct engine_arith *arith, unsigned class)
 {
     struct engine_class_counters *counts;
 
-    if (item == NULL) {
+    if (class == NO_CLASS) {
         if (arith->decrement)
             METRIC_UP(thread->counts.all.decr_misses);
         else
             METRIC_UP(thread->counts.all.incr_misses);
         return;
     }
-    counts = engine_class_counts(thread, item->slab_class);
+    counts = engine_class_counts(thread, class);
     if (arith->decrement)
         METRIC_UP(counts->decr_hits);
     else
         METRIC_UP(counts->incr_hits);
 }
 
-/* One attempt under the lock; false when a chunk is wanting. */
-static bool arith_inside(struct change *change,
-                         const struct engine_arith *arith,
-                         enum engine_outcome *outcome, uint64_t *value,
-                         stamp_t *stamp)
+/* The digits of a number, in an item of the value's size or more. False when
+ * a chunk is wanting. */
+static bool put_number(struct change *change, struct item_shape *shape,
+                       struct engine_counted *counted)
 {
-    struct item *old = change->slot.item;
     char digits[NUMBER_DIGITS_MAX];
-    struct item_shape shape;
-    size_t size;
+    size_t size = number_write_u64(digits, counted->value);
+
+    if (shape->value_size < size)
+        shape->value_size = size;
+    if (!change_room(change, shape))
+        return false;
+    memset(item_value(change->item), ' ', shape->value_size);
+    memcpy(item_value(change->item), digits, size);
+    change_publish(change, change_record(change, MUTATION_SET));
+    counted->cas = item_cas(change->item);
+    counted->expires_at_s = shape->expires_at_s;
+    return true;
+}
+
+/* There is none: makes the first one where that is wanted. */
+static bool begin_count(struct change *change, const struct engine_arith *arith,
+                        enum engine_outcome *outcome,
+                        struct engine_counted *counted)
+{
+    struct item_shape shape = {.key = arith->key.bytes,
+                               .expires_at_s = arith->vivify_expires_at_s,
+                               .state = arith->state,
+                               .cas = arith->given_cas};
 
     *outcome = ENGINE_NOT_FOUND;
-    if (!change->live) {
-        count_arith(change->thread, arith, NULL);
-        if (old != NULL)
+    if (change->spare == NULL) /* Else it is the second try. */
+        count_arith(change->thread, arith, NO_CLASS);
+    if (!arith->vivify) {
+        if (change->slot.item != NULL)
             change_drop_dead(change);
         return true;
     }
+    counted->value = arith->initial;
+    counted->expired_at_s = arith->vivify_expires_at_s;
+    *outcome = ENGINE_STORED;
+    return put_number(change, &shape, counted);
+}
+
+/* One attempt under the lock; false when a chunk is wanting. */
+static bool arith_inside(struct change *change,
+                         const struct engine_arith *arith,
+                         enum engine_outcome *outcome,
+                         struct engine_counted *counted)
+{
+    const struct item *old = change->slot.item;
+    struct item_shape shape;
+    unsigned class;
+
+    if (!change->live)
+        return begin_count(change, arith, outcome, counted);
+    *outcome = ENGINE_EXISTS;
+    if (arith->compare && item_cas(old) != arith->cas)
+        return true;
     *outcome = ENGINE_NOT_A_NUMBER;
     if (old->value_size > CHANGE_INLINE_BYTES_MAX ||
         (old->flags & ITEM_LARGE) ||
-        !parse_number(slice_make(item_value(old), old->value_size), value))
+        !parse_number(
+            slice_make(old->data + item_value_offset(old), old->value_size),
+            &counted->value))
         return true;
 
-    *value = count(arith, *value);
-    size = number_write_u64(digits, *value);
+    counted->value = count(arith, counted->value);
+    counted->expired_at_s = old->expires_at_s;
     shape = (struct item_shape){
         .key = arith->key.bytes,
         .client_flags = item_client_flags(old),
-        .expires_at_s = old->expires_at_s,
-        .state = old->flags & ITEM_STATE_MASK,
-        .value_size = size > old->value_size ? size : old->value_size,
+        .expires_at_s = arith->touch ? arith->expires_at_s : old->expires_at_s,
+        .state = item_state(old),
+        .cas = arith->given_cas,
+        .value_size = old->value_size,
     };
-    if (!change_room(change, &shape))
+    class = old->slab_class;
+    if (!put_number(change, &shape, counted))
         return false;
-    count_arith(change->thread, arith, old);
-    memset(item_value(change->item), ' ', shape.value_size);
-    memcpy(item_value(change->item), digits, size);
-    *stamp = change_record(change, MUTATION_SET);
-    change_publish(change, *stamp);
+    count_arith(change->thread, arith, class);
     *outcome = ENGINE_STORED;
     return true;
 }
 
-enum engine_outcome engine_arith(struct engine_thread *thread,
+enum engine_outcome engine_count(struct engine_thread *thread,
                                  const struct engine_arith *arith,
-                                 uint64_t *value, stamp_t *stamp)
+                                 struct engine_counted *counted)
 {
     enum engine_outcome outcome;
     struct change change;
     bool done;
 
-    *stamp = STAMP_NONE;
+    *counted = (struct engine_counted){.cas = STAMP_NONE};
     change_init(&change, thread, &arith->key);
     do {
         change_begin(&change);
-        done = arith_inside(&change, arith, &outcome, value, stamp);
+        done = arith_inside(&change, arith, &outcome, counted);
         change_end(&change);
     } while (!done && change_fetch_spare(&change));
     change_fini(&change);
@@ -106,6 +148,29 @@ enum engine_outcome engine_arith(struct engine_thread *thread,
         return outcome;
     METRIC_UP(thread->counts.all.store_no_memory);
     return ENGINE_NO_MEMORY;
+}
+
+enum engine_outcome engine_arith(struct engine_thread *thread,
+                                 const struct engine_arith *arith,
+                                 uint64_t *value, stamp_t *stamp)
+{
+    struct engine_counted counted;
+    enum engine_outcome outcome = engine_count(thread, arith, &counted);
+
+    *value = counted.value;
+    *stamp = counted.cas;
+    return outcome;
+}
+
+static void count_remove(struct change *change)
+{
+    struct engine_thread *thread = change->thread;
+
+    if (change->live)
+        METRIC_UP(engine_class_counts(thread, change->slot.item->slab_class)
+                      ->delete_hits);
+    else
+        METRIC_UP(thread->counts.all.delete_misses);
 }
 
 enum engine_outcome engine_remove(struct engine_thread *thread,
@@ -117,11 +182,7 @@ enum engine_outcome engine_remove(struct engine_thread *thread,
     change_init(&change, thread, key);
     change_begin(&change);
     found = change.live;
-    if (found)
-        METRIC_UP(engine_class_counts(thread, change.slot.item->slab_class)
-                      ->delete_hits);
-    else
-        METRIC_UP(thread->counts.all.delete_misses);
+    count_remove(&change);
     if (change.slot.item != NULL)
         change_drop(&change);
     /* Also when it is not here: the peer may have it. */

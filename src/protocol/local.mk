@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 noinst_LIBRARIES += libprotocol.a
 libprotocol_a_SOURCES = \
+	src/protocol/base64.c \
+	src/protocol/base64.h \
+	src/protocol/meta.c \
+	src/protocol/meta.h \
 	src/protocol/request.h \
 	src/protocol/sink.c \
 	src/protocol/sink.h \

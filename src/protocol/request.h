@@ -5,6 +5,7 @@
 #define PROTOCOL_REQUEST_H
 
 #include "src/base/slice.h"
+#include "src/protocol/meta.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,6 +33,12 @@ enum request_verb {
     REQUEST_VERBOSITY,
     REQUEST_STATS,
     REQUEST_SHUTDOWN,
+    REQUEST_MG,   /* The meta commands: get, */
+    REQUEST_MS,   /* set, */
+    REQUEST_MD,   /* delete, */
+    REQUEST_MA,   /* arithmetic, */
+    REQUEST_ME,   /* a look from outside, */
+    REQUEST_MN,   /* nothing. */
     REQUEST_QUIT, /* Also what is no cache client at all: HTTP. */
     REQUEST_NONE, /* Nothing but an error to answer. */
     REQUEST_VERBS
@@ -43,6 +50,18 @@ enum request_error {
     REQUEST_BAD_LINE,
     REQUEST_BAD_EXPTIME,
     REQUEST_BAD_DELTA,
+    REQUEST_BAD_TOKEN, /* From here on, of meta commands. */
+    REQUEST_BAD_BASE64,
+    REQUEST_BAD_META_DELTA,
+    REQUEST_BAD_INITIAL,
+    REQUEST_BAD_MS_MODE,
+    REQUEST_BAD_MA_MODE,
+    REQUEST_BAD_FLAG,
+    REQUEST_UNKNOWN_FLAG,
+    REQUEST_DUPLICATE_FLAG,
+    REQUEST_MANY_FLAGS,
+    REQUEST_LONG_OPAQUE,
+    REQUEST_LONG_MODE,
     REQUEST_ERRORS
 };
 
@@ -56,8 +75,9 @@ struct request {
     uint32_t value_size;
     enum request_verb verb;
     enum request_error error; /* Answered instead of executing. */
-    bool has_value; /* value_size bytes and a CRLF follow, error or not. */
-    bool noreply;   /* Not even an error is answered. */
+    bool has_value;   /* value_size bytes and a CRLF follow, error or not. */
+    bool noreply;     /* Not even an error is answered. */
+    struct meta meta; /* Of meta commands; left as it was by all others. */
 };
 
 #endif

@@ -138,6 +138,33 @@ static enum request_error take_delta(struct slice word, struct slice *rest,
                                                    : REQUEST_BAD_DELTA;
 }
 
+/* ---- meta commands ---- */
+
+static enum request_error take_meta(struct slice word, struct slice *rest,
+                                    struct request *request)
+{
+    unsigned before = request->verb == REQUEST_MS ? 3 : 2;
+    struct slice words = {word.data, word.size + rest->size};
+
+    *rest = slice_make(rest->data + rest->size, 0);
+    if (request->error == REQUEST_FINE)
+        meta_parse(words, before, request);
+    return request->error;
+}
+
+/* Of what may follow the key, `me` knows the b alone. */
+static enum request_error take_base64(struct slice word, struct slice *rest,
+                                      struct request *request)
+{
+    struct slice flag =
+        slice_equal(word, SLICE_LITERAL("b")) ? word : slice_make(word.data, 0);
+
+    (void)rest;
+    if (request->error == REQUEST_FINE)
+        meta_parse(flag, 2, request);
+    return request->error;
+}
+
 /* ---- commands, the most frequent first ---- */
 
 #define STORAGE_FIELDS take_key, take_flags, take_exptime, take_size
@@ -154,6 +181,12 @@ static const struct row rows[] = {
     {"replace", REQUEST_REPLACE, 4, 2, {STORAGE_FIELDS}},
     {"append", REQUEST_APPEND, 4, 2, {STORAGE_FIELDS}},
     {"prepend", REQUEST_PREPEND, 4, 2, {STORAGE_FIELDS}},
+    {"mg", REQUEST_MG, 1, 0, {take_key, take_meta}},
+    {"ms", REQUEST_MS, 2, 0, {take_key, take_size, take_meta}},
+    {"md", REQUEST_MD, 1, 0, {take_key, take_meta}},
+    {"ma", REQUEST_MA, 1, 0, {take_key, take_meta}},
+    {"me", REQUEST_ME, 1, 0, {take_key, take_base64}},
+    {"mn", REQUEST_MN, 0, 0, {NULL}},
     {"touch", REQUEST_TOUCH, 2, 2, {take_key, take_new_exptime}},
     {"gat", REQUEST_GAT, 2, 0, {take_new_exptime, take_keys}},
     {"gats", REQUEST_GATS, 2, 0, {take_new_exptime, take_keys}},
@@ -333,7 +366,8 @@ void text_parse(struct slice line, struct request *request)
     struct slice rest = line;
     const struct row *row;
 
-    *request = (struct request){.verb = REQUEST_NONE};
+    memset(request, 0, offsetof(struct request, meta));
+    request->verb = REQUEST_NONE;
     if (line.size < 2) {
         request->error = REQUEST_BAD_LINE;
         return;

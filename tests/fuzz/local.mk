@@ -53,3 +53,7 @@ FUZZ_TARGETS += tests/fuzz/fuzz_node
 tests_fuzz_fuzz_node_LDADD = $(LINK_REPLICATION) $(FUZZ_MAIN)
 $(tests_fuzz_fuzz_node_OBJECTS): proto/replication.pb-c.h
 EXTRA_DIST += tests/fuzz/corpus/node
+
+FUZZ_TARGETS += tests/fuzz/fuzz_meta
+tests_fuzz_fuzz_meta_LDADD = $(LINK_PROTOCOL) $(FUZZ_MAIN)
+EXTRA_DIST += tests/fuzz/corpus/meta

@@ -15,6 +15,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_command_line.py \
 	tests/integration/test_eviction.py \
 	tests/integration/test_expiry.py \
+	tests/integration/test_meta.py \
 	tests/integration/test_pair_failover.py \
 	tests/integration/test_pair_mirrors.py \
 	tests/integration/test_pair_split.py \
@@ -22,4 +23,5 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_real_clients.py \
 	tests/integration/test_text_protocol.py \
 	tests/integration/test_tutorial.py \
+	tests/integration/meta_cases.py \
 	tests/integration/text_cases.py

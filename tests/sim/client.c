@@ -48,6 +48,15 @@ static uint32_t some_expiry(const struct request *request)
                              1 + (int64_t)dice_below(&world->dice, 20));
 }
 
+/* Now and then a cas unique that the client gives. */
+static stamp_t some_cas(const struct request *request)
+{
+    struct world *world = request->host->world;
+
+    return dice_percent(&world->dice, 10) ? dice_next(&world->dice) >> 1 | 1
+                                          : STAMP_NONE;
+}
+
 static struct engine_write some_write(const struct request *request,
                                       enum engine_mode mode, size_t size)
 {
@@ -58,8 +67,9 @@ static struct engine_write some_write(const struct request *request,
                                  .client_flags =
                                      (uint32_t)dice_below(&world->dice, 3),
                                  .expires_at_s = some_expiry(request),
-                                 .cas = request->before.stamp,
-                                 .value_size = size};
+                                 .cas = request->before.cas,
+                                 .value_size = size,
+                                 .given_cas = some_cas(request)};
 }
 
 static void store(struct request *request, enum engine_mode mode)
@@ -83,18 +93,18 @@ static void compare_and_set(struct request *request)
     stamp_t stamp;
 
     if (seen->up)
-        write.cas = host_holds(seen, request->key->hash).stamp;
+        write.cas = host_holds(seen, request->key->hash).cas;
     if (write.cas == STAMP_NONE)
         return;
     outcome = engine_store(host->client, &write, value, &stamp);
     /* To make room may evict the very key: then it is not found. */
     check_that(
         world, CHECK_CAS,
-        (outcome != ENGINE_STORED || request->before.stamp == write.cas) &&
-            (outcome != ENGINE_EXISTS || request->before.stamp != write.cas),
+        (outcome != ENGINE_STORED || request->before.cas == write.cas) &&
+            (outcome != ENGINE_EXISTS || request->before.cas != write.cas),
         "host %u: cas of %s with %llx over %llx: outcome %d", host->index,
         request->key->name, (unsigned long long)write.cas,
-        (unsigned long long)request->before.stamp, (int)outcome);
+        (unsigned long long)request->before.cas, (int)outcome);
 }
 
 static void store_in_steps(struct request *request)
@@ -137,6 +147,40 @@ static void count(struct request *request)
         (void)engine_arith(request->host->client, &arith, &result, &stamp);
 }
 
+/* What meta commands do beside reading. */
+static void look(struct request *request)
+{
+    struct world *world = request->host->world;
+    struct engine_look wish = {.touch = dice_percent(&world->dice, 20),
+                               .vivify = dice_percent(&world->dice, 50),
+                               .recache = dice_percent(&world->dice, 50),
+                               .expires_at_s = some_expiry(request),
+                               .recache_before_s = some_expiry(request),
+                               .vivify_expires_at_s = some_expiry(request),
+                               .vivify_cas = some_cas(request)};
+    struct engine_view view;
+
+    if (engine_look(request->host->client, &request->engine_key, &wish,
+                    &view) == ENGINE_STORED)
+        engine_view_end(request->host->client, &view);
+}
+
+static void invalidate(struct request *request)
+{
+    struct world *world = request->host->world;
+    const struct engine_removal removal = {
+        .key = request->engine_key,
+        .compare = dice_percent(&world->dice, 20),
+        .stale = dice_percent(&world->dice, 70),
+        .empty = dice_percent(&world->dice, 20),
+        .touch = dice_percent(&world->dice, 20),
+        .cas = request->before.cas,
+        .given_cas = some_cas(request),
+        .expires_at_s = some_expiry(request)};
+
+    (void)engine_remove_as(request->host->client, &removal);
+}
+
 static void flush(struct request *request)
 {
     struct world *world = request->host->world;
@@ -172,6 +216,10 @@ static void change(struct request *request)
         count(request);
     else if (roll < 75)
         (void)engine_touch(client, &request->engine_key, some_expiry(request));
+    else if (roll < 80)
+        look(request);
+    else if (roll < 87)
+        invalidate(request);
     else if (roll < 99)
         (void)engine_remove(client, &request->engine_key);
     else

@@ -438,10 +438,15 @@ uint64_t content_of(const struct host *host, const struct engine_view *view)
     static char bytes[VALUE_MAX + MIB];
     struct node_fill fill = {host->client, view->item};
 
-    INVARIANT(view->value_size + 4 <= sizeof(bytes));
+    /* The token is a hint, and no part of a version. */
+    uint32_t state = view->state & ~ITEM_STATE_WON;
+
+    INVARIANT(view->value_size + 16 <= sizeof(bytes));
     memcpy(bytes, &view->client_flags, 4);
-    node_fill_value(&fill, bytes + 4, view->value_size);
-    return hash_key(1, slice_make(bytes, view->value_size + 4));
+    memcpy(bytes + 4, &state, 4);
+    memcpy(bytes + 8, &view->cas, 8);
+    node_fill_value(&fill, bytes + 16, view->value_size);
+    return hash_key(1, slice_make(bytes, view->value_size + 16));
 }
 
 struct holding host_holds(struct host *host, uint64_t hash)
@@ -454,6 +459,7 @@ struct holding host_holds(struct host *host, uint64_t hash)
         return holding;
     holding = (struct holding){.live = true,
                                .stamp = view.stamp,
+                               .cas = view.cas,
                                .content = content_of(host, &view),
                                .expires_at_s = view.expires_at_s};
     engine_view_end(host->client, &view);

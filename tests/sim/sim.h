@@ -154,7 +154,8 @@ struct host {
 struct holding {
     bool live;
     stamp_t stamp;
-    uint64_t content; /* Hash of value and client flags. */
+    stamp_t cas;
+    uint64_t content; /* Hash of value, client flags, state and cas unique. */
     uint32_t expires_at_s;
 };
 

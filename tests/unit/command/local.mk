@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 noinst_HEADERS += tests/unit/command/client.h
 check_PROGRAMS += \
+	tests/unit/command/test_meta \
 	tests/unit/command/test_session \
 	tests/unit/command/test_stats
 
 tests_unit_command_test_session_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_stats_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
+tests_unit_command_test_meta_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)

@@ -13,6 +13,7 @@ check_PROGRAMS += \
 	tests/unit/engine/test_flush \
 	tests/unit/engine/test_janitor \
 	tests/unit/engine/test_lru \
+	tests/unit/engine/test_meta \
 	tests/unit/engine/test_property \
 	tests/unit/engine/test_read \
 	tests/unit/engine/test_region \
@@ -33,6 +34,7 @@ tests_unit_engine_test_engine_stats_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_flush_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_janitor_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_lru_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_meta_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_property_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_read_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_region_LDADD = $(ENGINE_TEST_LIBS)

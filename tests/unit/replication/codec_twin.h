@@ -41,7 +41,7 @@ static inline bool twin_mutation_equal(const WIRE(Mutation) * wire,
            wire->stamp == mutation->stamp &&
            wire->expires_at_s == mutation->expires_at_s &&
            wire->client_flags == mutation->client_flags &&
-           wire->state == mutation->state &&
+           wire->state == mutation->state && wire->cas == mutation->cas &&
            twin_bytes_equal(wire->key, mutation->key) &&
            twin_bytes_equal(wire->value, mutation->value);
 }

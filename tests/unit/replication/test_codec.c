@@ -71,6 +71,7 @@ static struct mutation random_mutation(void)
         .expires_at_s = (uint32_t)(random_wide() * random_below(2)),
         .client_flags = (uint32_t)(random_wide() * random_below(2)),
         .state = (uint32_t)random_below(8),
+        .cas = random_wide() * random_below(2),
     };
 
     if (mutation.kind != MUTATION_SET)
@@ -100,6 +101,7 @@ static void wire_mutation(WIRE(Mutation) * wire,
     wire->expires_at_s = mutation->expires_at_s;
     wire->client_flags = mutation->client_flags;
     wire->state = mutation->state;
+    wire->cas = mutation->cas;
     wire->key = lend(mutation->key);
     wire->value = lend(mutation->value);
 }
@@ -518,7 +520,7 @@ START_TEST(a_part_has_one_head_that_is_a_set)
                                   "\x10\x01\x22\x01v";
     static const char head[] = "\x0a\x15\x11"
                                "hhhhhhhh\x19"
-                               "sssssss\0:\x01k";
+                               "sssssss\0B\x01k";
     static const char rest[] = "\x10\x01\x22\x01v";
     char bytes[64];
 
@@ -569,7 +571,7 @@ START_TEST(fields_of_a_newer_peer_are_skipped)
 {
     static const char bytes[] = "\x7a\x03new\x0a\x1e\x7d....\x11"
                                 "hhhhhhhh\x19"
-                                "sssssss\0:\x01k\x7a\x02no"
+                                "sssssss\0B\x01k\x7a\x02no"
                                 "\x10\x07";
     struct mutation mutation;
     struct message message;
@@ -799,6 +801,7 @@ START_TEST(the_overhead_is_an_upper_bound)
         .expires_at_s = UINT32_MAX,
         .client_flags = UINT32_MAX,
         .state = UINT32_MAX,
+        .cas = UINT64_MAX,
         .key = {bytes_of_anything, MESSAGE_KEY_MAX},
     };
     struct codec_batch batch;
