@@ -4,7 +4,6 @@
  * Nothing is queued: what is to be sent is composed when it can go. */
 #include "replication/link.h"
 
-#include "src/base/clock.h"
 #include "src/base/invariant.h"
 #include "src/base/memory.h"
 
@@ -149,19 +148,33 @@ static void write_out(struct link *link, size_t size)
         link->broken = uv_strerror(error);
 }
 
+/* All is sent. What comes within the next millisecond goes in one write, which
+ * the peer reads and acknowledges as one. */
+static void rest(struct link *link, uint64_t now_ns)
+{
+    if (link->patient)
+        link->rest_until_ns = now_ns + LINK_REST_NS;
+}
+
 /* True when the slice was used up before the node had said all. */
 static bool send_out(struct link *link, struct node *node, uint64_t now_ns)
 {
     size_t size, total = 0;
 
+    if (now_ns < link->rest_until_ns)
+        return false;
+    link->rest_until_ns = 0;
     while (!link->writing && link->broken == NULL) {
         if (total >= LINK_SLICE_BYTES)
             return true;
         size =
             node_output(node, now_ns, link->index, link->out, LINK_OUT_BYTES);
         INVARIANT(size <= LINK_OUT_BYTES);
-        if (size == 0)
+        if (size == 0) {
+            if (total > 0)
+                rest(link, now_ns);
             break;
+        }
         write_out(link, size);
         total += size;
     }
@@ -217,7 +230,8 @@ int link_open(struct link *link, uv_loop_t *loop, int fd, uint64_t dead_ms)
     link->in_size = LINK_IN_BYTES;
     link->in_start = link->in_end = 0;
     link->in_needed = 1;
-    link->reading = link->writing = false;
+    link->reading = link->writing = link->patient = false;
+    link->rest_until_ns = 0;
     link->broken = NULL;
     link->deadline_ns = 0;
     if (uv_tcp_open(&link->tcp, fd) != 0) {
@@ -234,8 +248,11 @@ int link_open(struct link *link, uv_loop_t *loop, int fd, uint64_t dead_ms)
 
 void link_part(struct link *link)
 {
-    if (link->state == LINK_OPEN)
-        link->state = LINK_PARTING;
+    if (link->state != LINK_OPEN)
+        return;
+    link->state = LINK_PARTING;
+    link->patient = false;
+    link->rest_until_ns = 0;
 }
 
 static void end(struct link *link, struct node *node, uint64_t now_ns)
@@ -303,6 +320,8 @@ bool link_step(struct link *link, struct node *node, uint64_t now_ns)
 
 uint64_t link_deadline(const struct link *link)
 {
+    if (link->state == LINK_OPEN && link->rest_until_ns != 0)
+        return link->rest_until_ns;
     if (link->state != LINK_PARTING && link->state != LINK_LINGERING)
         return UINT64_MAX;
     return link->deadline_ns;
@@ -310,5 +329,6 @@ uint64_t link_deadline(const struct link *link)
 
 bool link_is_idle(const struct link *link)
 {
-    return link->state == LINK_OPEN && !link->writing;
+    return link->state == LINK_OPEN && !link->writing &&
+           link->rest_until_ns == 0;
 }

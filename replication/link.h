@@ -11,6 +11,7 @@
 #include "replication/address.h"
 #include "replication/codec.h"
 #include "replication/node.h"
+#include "src/base/clock.h"
 
 #include <uv.h>
 
@@ -21,6 +22,7 @@
     (512u * 1024)         /* Each way, until others have a turn. \
                            */
 #define LINK_PART_MS 300u /* For the peer to take the last words. */
+#define LINK_REST_NS NS_PER_MS /* Between two writes of a patient link. */
 
 /* Owned by the replication thread. */
 struct link {
@@ -41,6 +43,8 @@ struct link {
     bool reading;
     char *out; /* LINK_OUT_BYTES. */
     bool writing;
+    bool patient;           /* Rests after it has sent all there was. */
+    uint64_t rest_until_ns; /* 0: it does not rest. */
     const char *broken;   /* Why nothing will come or go any more. */
     uint64_t deadline_ns; /* Of parting; 0 before. */
 };

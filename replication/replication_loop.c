@@ -23,6 +23,10 @@
 #define HASTE_NS (10 * NS_PER_MS)
 #define HASTE_ENDS_AT 30000u
 #define HASTE_BEGINS_AT 10000u
+/* And these beyond which the links rest between writes: hundreds of changes
+ * then share the system calls of both nodes. */
+#define REST_BEGINS_AT 100000u
+#define REST_ENDS_AT 50000u
 
 #define FINI_ROUNDS_MAX 8u /* Handles close in one or two. */
 
@@ -251,6 +255,17 @@ static void set_policy(struct replication *replication, bool patient)
                                 patient ? SCHED_BATCH : SCHED_OTHER, &none);
 }
 
+static void set_links_patient(struct replication *replication, uint64_t per_s)
+{
+    for (unsigned i = 0; i < NODE_LINKS_MAX; i++) {
+        struct link *link = &replication->links[i];
+
+        if (link->state == LINK_OPEN)
+            link->patient =
+                per_s > (link->patient ? REST_ENDS_AT : REST_BEGINS_AT);
+    }
+}
+
 static void watch_rate(struct replication *replication, uint64_t now_ns)
 {
     uint64_t elapsed_ns = now_ns - replication->rate_ns;
@@ -264,6 +279,7 @@ static void watch_rate(struct replication *replication, uint64_t now_ns)
     per_s = (changes - replication->rate_changes) * NS_PER_S / elapsed_ns;
     replication->rate_ns = now_ns;
     replication->rate_changes = changes;
+    set_links_patient(replication, per_s);
     if (!replication->patient && per_s > HASTE_ENDS_AT)
         set_policy(replication, true);
     else if (replication->patient && per_s < HASTE_BEGINS_AT)
