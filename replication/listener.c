@@ -125,8 +125,9 @@ static int open_failed(struct listener *listener, int error,
     listener_close(listener);
     address_text(address, text);
     if (!listener->told_busy)
-        log_notice("replication: cannot listen on %s: %s; will try again", text,
-                   strerror(-error));
+        log_v(LOG_LEVEL_V,
+              "replication: cannot listen on %s: %s; will try again", text,
+              strerror(-error));
     listener->told_busy = true;
     return error == -EADDRINUSE ? -ERR_BUSY : -ERR_SYSTEM;
 }

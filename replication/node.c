@@ -218,9 +218,10 @@ static void set_listening(struct node *node, bool open)
     if (error >= 0 || !open)
         return;
     node->listen_failed = true;
-    if (!node->listen_told)
-        log_notice("replication: cannot listen now (%s), trying again",
-                   error_words(error));
+    if (node->peer.link != PEER_NO_LINK || node->listen_told)
+        return; /* Its peer, on the same host, may well have the port. */
+    log_notice("replication: cannot listen now (%s), trying again",
+               error_words(error));
     node->listen_told = true;
 }
 

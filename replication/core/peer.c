@@ -305,8 +305,7 @@ static enum peer_state pair_up(struct peer *p, const struct peer_event *ev,
     p->dialer = link->dialed;
     p->backoff_ns = PEER_BACKOFF_MIN_NS;
     settle_bit(p, ev->hello, out);
-    if (p->dialer)
-        unlisten(p, out);
+    listen_now(p, out); /* For a third node to hear why it is not wanted. */
     tell(out, PEER_NEWS_CONNECTED, ev->link);
     act_on(out, PEER_ACT_PAIR, ev->link);
     if (!p->served && ev->hello->items != 0)
@@ -467,6 +466,14 @@ static enum peer_state end_silent(struct peer *p, const struct peer_event *ev,
     return p->state;
 }
 
+/* On one host with its peer a node may have to wait for the port. */
+static bool waits_to_listen(const struct peer *p)
+{
+    return !p->listening && (p->state == PEER_ALONE ||
+                             p->state == PEER_JOINING ||
+                             p->state == PEER_PAIRED);
+}
+
 static enum peer_state on_time(struct peer *p, const struct peer_event *ev,
                                struct peer_acts *out)
 {
@@ -476,7 +483,7 @@ static enum peer_state on_time(struct peer *p, const struct peer_event *ev,
         return state;
     if (state == PEER_SEEKING && ev->now_ns >= p->join_until_ns)
         return go_alone(p, ev, out);
-    if (state == PEER_ALONE && !p->listening && ev->now_ns >= p->listen_at_ns)
+    if (waits_to_listen(p) && ev->now_ns >= p->listen_at_ns)
         listen_now(p, out);
     if (may_dial(p) && ev->now_ns >= p->dial_at_ns)
         dial(p, out);
@@ -654,7 +661,7 @@ uint64_t peer_deadline(const struct peer *peer)
         at = earlier(at, heartbeat_at(peer, peer->link));
     if (peer->state == PEER_SEEKING)
         at = earlier(at, peer->join_until_ns);
-    if (peer->state == PEER_ALONE && !peer->listening)
+    if (waits_to_listen(peer))
         at = earlier(at, peer->listen_at_ns);
     if (may_dial(peer))
         at = earlier(at, peer->dial_at_ns);

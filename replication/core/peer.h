@@ -31,7 +31,7 @@
 enum peer_state {
     PEER_IDLE,
     PEER_SEEKING, /* Looks for its peer; the client port is closed. */
-    PEER_ALONE,   /* Serves, listens, and keeps dialing. */
+    PEER_ALONE,   /* Serves, and keeps dialing. All listen from here on. */
     PEER_JOINING, /* Paired, but has not got the data yet. */
     PEER_PAIRED,
     PEER_DRAINING,

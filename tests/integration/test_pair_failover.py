@@ -190,11 +190,12 @@ def test_a_node_that_reaches_only_itself_serves_alone(t):
     node.await_state('alone')
 
 
-def test_a_third_node_is_refused_with_a_reason(t):
+def refuse_a_third(t, role):
     pair = t.pair()
     fill(pair.a, keys_of(100))
     pair.settle()
-    asked = pair.listener()
+    asked = next(node for node in pair.nodes
+                 if node.repl()['repl_role'] == role)
     third = Node(t, 'third', ['-x', f'127.0.0.1:{asked.repl_port}',
                               '-X', free_port()])
     third.start(answer=False)
@@ -216,6 +217,14 @@ def test_a_third_node_is_refused_with_a_reason(t):
     third.await_answer()
     third.await_state('paired')
     check_holds(third, keys_of(100))
+
+
+def test_a_third_node_is_refused_by_the_listener_with_a_reason(t):
+    refuse_a_third(t, 'listener')
+
+
+def test_a_third_node_is_refused_by_the_dialer_with_a_reason(t):
+    refuse_a_third(t, 'dialer')
 
 
 def test_a_pair_speaks_ipv6(t):

@@ -127,7 +127,8 @@ static void put_into(enum peer_state state, enum peer_link_state link)
     peer.dial_at_ns = T0 + 50 * NS_PER_MS;
     peer.served =
         state == PEER_ALONE || state == PEER_PAIRED || state == PEER_DRAINING;
-    peer.listening = state == PEER_ALONE;
+    peer.listening =
+        state == PEER_ALONE || state == PEER_JOINING || state == PEER_PAIRED;
     peer.links[0] = (struct peer_link){
         .state = link, .dialed = link == PEER_LINK_GREETING, .heard_ns = T0};
     if (link != PEER_LINK_PAIRED)
@@ -159,7 +160,7 @@ static const struct {
     {PEER_SEEKING, FREE, PEER_SIG_DIAL_FAILED, PEER_ALONE, "listen serve"},
     {PEER_SEEKING, FREE, PEER_SIG_ACCEPTED, PEER_SEEKING, ""},
     {PEER_SEEKING, GREETING, PEER_SIG_LOST, PEER_SEEKING, ""},
-    {PEER_SEEKING, GREETING, PEER_SIG_HELLO, PEER_JOINING, "pair(0)"},
+    {PEER_SEEKING, GREETING, PEER_SIG_HELLO, PEER_JOINING, "listen pair(0)"},
     {PEER_SEEKING, GREETING, PEER_SIG_REFUSED, PEER_SEEKING, "close(0)"},
     {PEER_SEEKING, GREETING, PEER_SIG_GOODBYE, PEER_SEEKING, "close(0)"},
     {PEER_SEEKING, GREETING, PEER_SIG_BROKEN, PEER_SEEKING, "close(0)"},
@@ -171,7 +172,7 @@ static const struct {
     {PEER_ALONE, FREE, PEER_SIG_ACCEPTED, PEER_ALONE, ""},
     {PEER_ALONE, ACCEPTED, PEER_SIG_LOST, PEER_ALONE, ""},
     {PEER_ALONE, ACCEPTED, PEER_SIG_HELLO, PEER_PAIRED, "hello(0) pair(0)"},
-    {PEER_ALONE, GREETING, PEER_SIG_HELLO, PEER_PAIRED, "unlisten pair(0)"},
+    {PEER_ALONE, GREETING, PEER_SIG_HELLO, PEER_PAIRED, "pair(0)"},
     {PEER_ALONE, ACCEPTED, PEER_SIG_REFUSED, PEER_ALONE, "close(0)"},
     {PEER_ALONE, GREETING, PEER_SIG_REFUSED, PEER_ALONE, "close(0)"},
     {PEER_ALONE, ACCEPTED, PEER_SIG_GOODBYE, PEER_ALONE, "close(0)"},
@@ -182,33 +183,33 @@ static const struct {
 
     {PEER_JOINING, FREE, PEER_SIG_DIALED, PEER_JOINING, "close(0)"},
     {PEER_JOINING, PAIRED, PEER_SIG_DIAL_FAILED, PEER_JOINING, ""},
-    {PEER_JOINING, PAIRED, PEER_SIG_LOST, PEER_ALONE, "part(0) listen serve"},
+    {PEER_JOINING, PAIRED, PEER_SIG_LOST, PEER_ALONE, "part(0) serve"},
     {PEER_JOINING, PAIRED, PEER_SIG_HELLO, PEER_ALONE,
-     "part(0) close(0) listen serve"},
+     "part(0) close(0) serve"},
     {PEER_JOINING, PAIRED, PEER_SIG_REFUSED, PEER_ALONE,
-     "part(0) close(0) listen serve"},
+     "part(0) close(0) serve"},
     {PEER_JOINING, PAIRED, PEER_SIG_GOODBYE, PEER_ALONE,
-     "part(0) close(0) listen serve"},
+     "part(0) close(0) serve"},
     {PEER_JOINING, PAIRED, PEER_SIG_BROKEN, PEER_ALONE,
-     "part(0) close(0) listen serve"},
+     "part(0) close(0) serve"},
     {PEER_JOINING, PAIRED, PEER_SIG_SYNCED, PEER_PAIRED, "serve"},
     {PEER_JOINING, PAIRED, PEER_SIG_TIME, PEER_JOINING, ""},
-    {PEER_JOINING, PAIRED, PEER_SIG_DRAIN, PEER_DRAINING, ""},
+    {PEER_JOINING, PAIRED, PEER_SIG_DRAIN, PEER_DRAINING, "unlisten"},
 
     {PEER_PAIRED, FREE, PEER_SIG_DIALED, PEER_PAIRED, "close(0)"},
     {PEER_PAIRED, PAIRED, PEER_SIG_DIAL_FAILED, PEER_PAIRED, ""},
-    {PEER_PAIRED, PAIRED, PEER_SIG_LOST, PEER_ALONE, "part(0) listen"},
+    {PEER_PAIRED, PAIRED, PEER_SIG_LOST, PEER_ALONE, "part(0)"},
     {PEER_PAIRED, PAIRED, PEER_SIG_HELLO, PEER_ALONE,
-     "part(0) close(0) listen"},
+     "part(0) close(0)"},
     {PEER_PAIRED, PAIRED, PEER_SIG_REFUSED, PEER_ALONE,
-     "part(0) close(0) listen"},
+     "part(0) close(0)"},
     {PEER_PAIRED, PAIRED, PEER_SIG_GOODBYE, PEER_ALONE,
-     "part(0) close(0) listen"},
+     "part(0) close(0)"},
     {PEER_PAIRED, PAIRED, PEER_SIG_BROKEN, PEER_ALONE,
-     "part(0) close(0) listen"},
+     "part(0) close(0)"},
     {PEER_PAIRED, PAIRED, PEER_SIG_SYNCED, PEER_PAIRED, ""},
     {PEER_PAIRED, PAIRED, PEER_SIG_TIME, PEER_PAIRED, ""},
-    {PEER_PAIRED, PAIRED, PEER_SIG_DRAIN, PEER_DRAINING, ""},
+    {PEER_PAIRED, PAIRED, PEER_SIG_DRAIN, PEER_DRAINING, "unlisten"},
 
     {PEER_DRAINING, FREE, PEER_SIG_DIALED, PEER_DRAINING, "close(0)"},
     {PEER_DRAINING, FREE, PEER_SIG_ACCEPTED, PEER_DRAINING, "close(0)"},
@@ -269,7 +270,7 @@ START_TEST(an_empty_peer_needs_no_joining)
 
     hello.items = 0;
     put_into(PEER_SEEKING, GREETING);
-    ck_assert_str_eq(hello_at(T0, 0, &hello), "pair(0) serve");
+    ck_assert_str_eq(hello_at(T0, 0, &hello), "listen pair(0) serve");
     ck_assert_int_eq(peer.state, PEER_PAIRED);
 }
 END_TEST
@@ -427,7 +428,7 @@ END_TEST
 
 /* ---- time ---- */
 
-START_TEST(a_silent_link_ends_and_the_survivor_listens)
+START_TEST(a_silent_link_ends_and_the_survivor_is_alone)
 {
     put_into(PEER_PAIRED, PAIRED);
     peer_sent(&peer, 0, T0 + 900 * NS_PER_MS);
@@ -435,7 +436,7 @@ START_TEST(a_silent_link_ends_and_the_survivor_listens)
     peer.links[0].heard_ns = T0;
     ck_assert_str_eq(step_at(T0 + NS_PER_S - 1, PEER_SIG_TIME, 0), "");
     ck_assert_str_eq(step_at(T0 + NS_PER_S, PEER_SIG_TIME, 0),
-                     "part(0) close(0) listen");
+                     "part(0) close(0)");
     ck_assert_int_eq(peer.state, PEER_ALONE);
 }
 END_TEST
@@ -446,7 +447,7 @@ START_TEST(after_a_pause_of_its_own_it_gives_the_peer_time)
     ck_assert_str_eq(step_at(T0 + 5 * NS_PER_S, PEER_SIG_TIME, 0), "");
     ck_assert_str_eq(
         step_at(T0 + 5 * NS_PER_S + NS_PER_S / 2, PEER_SIG_TIME, 0),
-        "part(0) close(0) listen");
+        "part(0) close(0)");
 }
 END_TEST
 
@@ -516,6 +517,19 @@ START_TEST(a_taken_port_is_tried_again)
 }
 END_TEST
 
+START_TEST(beside_its_peer_it_waits_for_the_port)
+{
+    put_into(PEER_PAIRED, PAIRED);
+    peer_sent(&peer, 0, T0);
+    step_at(T0, PEER_SIG_LISTEN_FAILED, 0);
+    ck_assert_str_eq(step_at(T0 + NS_PER_S / 5, PEER_SIG_TIME, 0), "");
+    ck_assert_str_eq(step_at(T0 + NS_PER_S / 2, PEER_SIG_TIME, 0), "listen");
+    step_at(T0 + NS_PER_S / 2, PEER_SIG_LISTEN_FAILED, 0);
+    ck_assert_str_eq(step_at(T0 + NS_PER_S / 2, PEER_SIG_LOST, 0),
+                     "part(0) listen");
+}
+END_TEST
+
 START_TEST(it_never_dials_twice_at_once)
 {
     begin(true);
@@ -545,13 +559,14 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, who_reaches_itself_is_alone);
     tcase_add_loop_test(tests, both_sides_choose_different_bits, 0,
                         COUNT_OF(bits));
-    tcase_add_test(tests, a_silent_link_ends_and_the_survivor_listens);
+    tcase_add_test(tests, a_silent_link_ends_and_the_survivor_is_alone);
     tcase_add_test(tests, after_a_pause_of_its_own_it_gives_the_peer_time);
     tcase_add_test(tests, a_greeting_that_nobody_answers_ends);
     tcase_add_test(tests, chatter_without_a_hello_is_no_life);
     tcase_add_test(tests, heartbeats_are_due_five_times_before_death);
     tcase_add_test(tests, dialing_slows_down_to_a_second);
     tcase_add_test(tests, a_taken_port_is_tried_again);
+    tcase_add_test(tests, beside_its_peer_it_waits_for_the_port);
     tcase_add_test(tests, it_never_dials_twice_at_once);
 }
 
