@@ -18,9 +18,7 @@
 #define LINK_OUT_BYTES (256u * 1024) /* Between node and socket. */
 #define LINK_IN_BYTES (256u * 1024)  /* At first; it grows for one frame. */
 #define LINK_IN_BYTES_MAX (CODEC_HEADER_BYTES + CODEC_MESSAGE_MAX)
-#define LINK_SLICE_BYTES \
-    (512u * 1024)         /* Each way, until others have a turn. \
-                           */
+#define LINK_SLICE_BYTES (64u * 1024) /* Each way, in one turn. */
 #define LINK_PART_MS 300u /* For the peer to take the last words. */
 #define LINK_REST_NS NS_PER_MS /* Between two writes of a patient link. */
 

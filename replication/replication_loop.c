@@ -309,6 +309,8 @@ static void go_round(uv_prepare_t *prepare)
         (void)uv_idle_start(&replication->idle, on_idle);
     else
         (void)uv_idle_stop(&replication->idle);
+    if (more) /* A long piece of work: clients come first. */
+        (void)sched_yield();
     set_timer(replication, now_ns);
 }
 
