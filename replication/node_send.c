@@ -389,14 +389,16 @@ static enum node_added add_absent(struct node *node, struct codec_batch *batch,
     struct mutation remove = {.kind = MUTATION_REMOVE, .hash = entry->hash};
 
     remove.stamp = journal_tombstone(node->log, entry->hash);
-    if (remove.stamp == STAMP_NONE) {
-        /* Expired, say, and not collected yet. If the peer may hold an older
-         * version, this makes a removal with a number of its own. */
-        if (entry->stamp > node->send.told.floor &&
-            stamp_node(entry->stamp) == node->peer.node_bit)
-            journal_gone(node->log, entry->hash, entry->stamp);
+    if (remove.stamp < entry->stamp && entry->stamp > node->send.told.floor &&
+        stamp_node(entry->stamp) == node->peer.node_bit) {
+        /* Expired, say, and not collected yet, after whatever was removed
+         * before. If the peer may hold an older version, this makes a removal
+         * with a number of its own. */
+        journal_gone(node->log, entry->hash, entry->stamp);
         return NODE_ABSENT;
     }
+    if (remove.stamp == STAMP_NONE)
+        return NODE_ABSENT;
     if (!codec_batch_add(batch, &remove, 0, NULL, NULL))
         return NODE_NO_ROOM;
     node->sent++;

@@ -593,6 +593,25 @@ START_TEST(what_expired_before_a_scan_is_a_removal)
 }
 END_TEST
 
+/* Two versions of one key, both expired unseen: it is the later one that the
+ * peer's must give way to. */
+START_TEST(what_expired_last_is_what_is_removed)
+{
+    pair_up();
+    end_link(&b, 0);
+    put_for(&a, "k", "first", 5, 1);
+    pass_time(1);
+    set(&b, "k", "between");
+    pass_time(1);
+    put_for(&a, "k", "last", 4, 1);
+    pass_time(2000);
+    connect_to(&b, &a);
+    settle();
+    ck_assert_str_eq(get(&a, "k"), "(none)");
+    ck_assert_str_eq(get(&b, "k"), "(none)");
+}
+END_TEST
+
 START_TEST(a_longer_life_is_told_and_keeps_the_version)
 {
     struct engine_key key;
@@ -832,6 +851,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, after_a_long_cut_only_what_is_dirty_goes);
     tcase_add_test(tests, what_expired_on_its_way_is_a_removal);
     tcase_add_test(tests, what_expired_before_a_scan_is_a_removal);
+    tcase_add_test(tests, what_expired_last_is_what_is_removed);
     tcase_add_test(tests, a_longer_life_is_told_and_keeps_the_version);
     tcase_add_test(tests, a_longer_life_is_told_although_its_version_was);
     tcase_add_test(tests, a_survivor_keeps_what_it_has_and_gives_it_back);
