@@ -6,7 +6,8 @@
  * more to do an idle handle keeps the loop from waiting. If there is not, the
  * node is told that we sleep, and from then on the next change wakes us by one
  * system call of whoever made it; while we are awake, or wait for the socket to
- * take more, changes cost nobody anything. */
+ * take more, or rest between two writes under load, changes cost nobody
+ * anything. */
 #include "replication/replication_inner.h"
 
 #include "src/base/invariant.h"
