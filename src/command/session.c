@@ -62,12 +62,14 @@ struct turn {
     bool over;
 };
 
-struct session *session_new(struct command_thread *thread)
+struct session *session_new(struct command_thread *thread,
+                            const struct session_config *config)
 {
     struct session *session = memory_new(1, sizeof(*session));
 
     if (session != NULL)
         session->thread = thread;
+    (void)config;
     return session;
 }
 

@@ -38,9 +38,25 @@ enum session_want {
 /* A value up to this size is left in the input until all of it is there. */
 #define SESSION_SMALL_VALUE_MAX (16u * 1024)
 
-/* Errors: NULL when memory is exhausted.
+enum session_protocol {
+    SESSION_AUTO, /* The first byte tells: 0x80 is binary. */
+    SESSION_TEXT,
+    SESSION_BINARY,
+};
+
+/* What the socket a client came in by says of its session; all zeros are what
+ * memcached does by default. */
+struct session_config {
+    enum session_protocol protocol; /* -B, or a listener's own. */
+    bool local;                     /* By a UNIX socket. */
+    bool datagram;                  /* By UDP. */
+};
+
+/* Copies what it needs of config.
+ * Errors: NULL when memory is exhausted.
  * Thread: the worker that owns thread. */
-struct session *session_new(struct command_thread *thread);
+struct session *session_new(struct command_thread *thread,
+                            const struct session_config *config);
 void session_free(struct session **session);
 
 /* Takes requests off the front of input; at most requests_max of them (-R, at

@@ -39,7 +39,7 @@ static bool deal(struct acceptor *acceptor, int fd)
         refuse(acceptor, fd);
         return true;
     }
-    conn = conn_new(fd);
+    conn = conn_new(fd, &acceptor->sessions);
     if (conn == NULL) {
         close(fd);
         return false;

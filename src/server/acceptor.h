@@ -14,6 +14,7 @@ struct acceptor {
     uint64_t connections_max;
     struct conn_census *census;
     const struct clock *clock;
+    struct session_config sessions;
     struct event_base *base;
     int wake_fd;
     pthread_t thread;
@@ -32,7 +33,7 @@ struct acceptor {
 };
 
 /* Prepares what the thread needs. The caller has set listeners, workers,
- * connections_max, census and clock.
+ * connections_max, census, clock and sessions.
  * Errors: -ERR_MEMORY, -ERR_SYSTEM. */
 MUST_CHECK int acceptor_init(struct acceptor *acceptor);
 void acceptor_fini(struct acceptor *acceptor);

@@ -390,12 +390,14 @@ bool conn_resume(struct conn *conn)
 
 /* ---- life ---- */
 
-struct conn *conn_new(int fd)
+struct conn *conn_new(int fd, const struct session_config *config)
 {
     struct conn *conn = memory_new(1, sizeof(*conn));
 
-    if (conn != NULL)
-        conn->fd = fd;
+    if (conn == NULL)
+        return NULL;
+    conn->fd = fd;
+    conn->config = *config;
     return conn;
 }
 
@@ -407,7 +409,7 @@ int conn_start(struct conn *conn, struct worker *worker)
     if (conn->next != NULL)
         conn->next->link = &conn->next;
     worker->conns = conn;
-    conn->session = session_new(worker->commands);
+    conn->session = session_new(worker->commands, &conn->config);
     if (conn->session == NULL)
         return -ERR_MEMORY;
     log_v(LOG_LEVEL_VV, "<%d new auto-negotiating client connection", conn->fd);

@@ -32,6 +32,7 @@ struct conn {
     struct conn **link;
     struct conn *ready_next;
     int fd;
+    struct session_config config;
     enum session_want want;
     bool ready;    /* Waits in the worker's list for its next turn. */
     bool had_body; /* Its last request was a large value. */
@@ -40,7 +41,7 @@ struct conn {
 /* Thread: any.
  * Errors: NULL when memory is exhausted; fd stays open then.
  * Owns:   the result owns fd; until conn_free(). */
-struct conn *conn_new(int fd);
+struct conn *conn_new(int fd, const struct session_config *config);
 void conn_free(struct conn **conn);
 
 /* Hands the connection to its worker, in whose thread all that follows runs.

@@ -107,6 +107,7 @@ static int start_acceptor(struct server *server)
     acceptor->connections_max = server->config.connections_max;
     acceptor->census = &server->census;
     acceptor->clock = server->config.clock;
+    acceptor->sessions = server->config.sessions;
     error = acceptor_init(acceptor);
     if (error == 0)
         error = acceptor_start(acceptor);

@@ -14,6 +14,7 @@
 #include "src/base/clock.h"
 #include "src/base/error.h"
 #include "src/base/metrics.h"
+#include "src/command/session.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,6 +44,7 @@ struct server_config {
     int backlog;
     uint64_t connections_max;
     size_t turn_requests_max; /* -R */
+    struct session_config sessions;
     uint64_t stop_ms;         /* How long a stop waits for slow readers. */
 };
 

@@ -72,16 +72,24 @@ static inline void host_fini(struct host *host)
     engine_free(&host->engine);
 }
 
-static inline void client_init(struct client *client, struct host *host)
+static inline void client_init_with(struct client *client, struct host *host,
+                                    const struct session_config *config)
 {
     *client = (struct client){.thread = host->thread,
                               .piece = SIZE_MAX,
                               .drained = SIZE_MAX,
                               .requests_max = 20};
-    client->session = session_new(host->thread);
+    client->session = session_new(host->thread, config);
     client->sink = sink_new();
     INVARIANT(client->session != NULL);
     INVARIANT(client->sink != NULL);
+}
+
+static inline void client_init(struct client *client, struct host *host)
+{
+    static const struct session_config config = {0};
+
+    client_init_with(client, host, &config);
 }
 
 static inline void client_fini(struct client *client)
