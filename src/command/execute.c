@@ -5,6 +5,7 @@
 
 #include "src/base/log.h"
 #include "src/base/number.h"
+#include "src/command/admin.h"
 #include "src/command/meta.h"
 #include "src/command/stats.h"
 #include "src/command/value.h"
@@ -343,13 +344,11 @@ static void execute_stats(struct command_thread *thread, const struct op *op,
         sink_put_literal(out, "SERVER_ERROR out of memory writing stats\r\n");
 }
 
-static void execute_shutdown(struct command_thread *thread, const struct op *op,
-                             const struct request *request, struct sink *out)
+static void execute_admin(struct command_thread *thread, const struct op *op,
+                          const struct request *request, struct sink *out)
 {
-    (void)thread;
     (void)op;
-    (void)request;
-    sink_put_literal(out, "SERVER_ERROR: shutdown not enabled\r\n");
+    admin_execute(thread, request, out);
 }
 
 /* QUIT has nothing to answer, and NONE only its error. */
@@ -378,13 +377,12 @@ static execute_fn *const functions[REQUEST_VERBS] = {
     [REQUEST_VERSION] = execute_version,
     [REQUEST_VERBOSITY] = execute_verbosity,
     [REQUEST_STATS] = execute_stats,
-    [REQUEST_SHUTDOWN] = execute_shutdown,
+    [REQUEST_ADMIN] = execute_admin,
 };
 
 static void answer_error(const struct request *request, struct sink *out)
 {
     static const char *const replies[REQUEST_ERRORS] = {
-        [REQUEST_UNKNOWN] = "ERROR\r\n",
         [REQUEST_BAD_LINE] = "CLIENT_ERROR bad command line format\r\n",
         [REQUEST_BAD_EXPTIME] = "CLIENT_ERROR invalid exptime argument\r\n",
         [REQUEST_BAD_DELTA] = "CLIENT_ERROR invalid numeric delta argument\r\n",

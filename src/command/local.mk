@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 noinst_LIBRARIES += libcommand.a
 libcommand_a_SOURCES = \
+	src/command/admin.c \
+	src/command/admin.h \
 	src/command/command_metrics.h \
 	src/command/commands.c \
 	src/command/commands.h \

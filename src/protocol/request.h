@@ -32,13 +32,13 @@ enum request_verb {
     REQUEST_VERSION,
     REQUEST_VERBOSITY,
     REQUEST_STATS,
-    REQUEST_SHUTDOWN,
     REQUEST_MG,   /* The meta commands: get, */
     REQUEST_MS,   /* set, */
     REQUEST_MD,   /* delete, */
     REQUEST_MA,   /* arithmetic, */
     REQUEST_ME,   /* a look from outside, */
     REQUEST_MN,   /* nothing. */
+    REQUEST_ADMIN, /* A command that is none of these: rest is its line. */
     REQUEST_QUIT, /* Also what is no cache client at all: HTTP. */
     REQUEST_NONE, /* Nothing but an error to answer. */
     REQUEST_VERBS
@@ -46,7 +46,6 @@ enum request_verb {
 
 enum request_error {
     REQUEST_FINE,
-    REQUEST_UNKNOWN, /* No such command. */
     REQUEST_BAD_LINE,
     REQUEST_BAD_EXPTIME,
     REQUEST_BAD_DELTA,
@@ -68,7 +67,7 @@ enum request_error {
 /* Borrows the line it was parsed from. */
 struct request {
     struct slice key;  /* 1..REQUEST_KEY_MAX bytes where the verb has one. */
-    struct slice rest; /* Further keys; what of the statistics. */
+    struct slice rest; /* Further keys; what of the statistics; a line. */
     int64_t exptime_s; /* As given: see engine_expires_at(). */
     uint64_t number;   /* The cas unique, the delta, the level. */
     uint32_t client_flags;

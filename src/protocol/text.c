@@ -195,7 +195,6 @@ static const struct row rows[] = {
     {"quit", REQUEST_QUIT, 0, 0, {NULL}},
     {"flush_all", REQUEST_FLUSH_ALL, 0, 1, {take_delay}},
     {"verbosity", REQUEST_VERBOSITY, 1, 1, {take_number}},
-    {"shutdown", REQUEST_SHUTDOWN, 0, 0, {NULL}},
 };
 
 /* Names are compared as two words of eight bytes, zeros behind them; a zero
@@ -357,8 +356,8 @@ static void parse_unknown(struct slice line, struct request *request)
         request->verb = REQUEST_QUIT;
         return;
     }
-    request->verb = REQUEST_NONE;
-    request->error = REQUEST_UNKNOWN;
+    request->verb = REQUEST_ADMIN;
+    request->rest = line;
 }
 
 void text_parse(struct slice line, struct request *request)

@@ -34,7 +34,7 @@ static const char *const names[REQUEST_VERBS] = {
     [REQUEST_VERSION] = "version",
     [REQUEST_VERBOSITY] = "verbosity",
     [REQUEST_STATS] = "stats",
-    [REQUEST_SHUTDOWN] = "shutdown",
+    [REQUEST_ADMIN] = "",
     [REQUEST_QUIT] = "quit",
 };
 

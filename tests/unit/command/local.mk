@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 noinst_HEADERS += tests/unit/command/client.h
 check_PROGRAMS += \
+	tests/unit/command/test_admin \
 	tests/unit/command/test_meta \
 	tests/unit/command/test_session \
 	tests/unit/command/test_stats
@@ -8,3 +9,4 @@ check_PROGRAMS += \
 tests_unit_command_test_session_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_stats_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_meta_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
+tests_unit_command_test_admin_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)

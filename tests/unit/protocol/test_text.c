@@ -20,9 +20,9 @@
     "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
 #define WORDS_10 " a a a a a a a a a a"
 
-#define UNKNOWN \
+#define OTHER(line) \
     { \
-        .verb = REQUEST_NONE, .error = REQUEST_UNKNOWN \
+        S(line), { .verb = REQUEST_ADMIN, .rest = S(line) } \
     }
 #define BAD(v) \
     { \
@@ -56,21 +56,21 @@ static const struct {
     {S(""), BAD(NONE)},
     {S(" "), BAD(NONE)},
     {S("a"), BAD(NONE)},
-    {S("  "), UNKNOWN},
-    {S("ab"), UNKNOWN},
-    {S("foo bar"), UNKNOWN},
-    {S("GETS a"), UNKNOWN},
-    {S("get\ta"), UNKNOWN},
-    {S("get\0 a"), UNKNOWN},
-    {S("a_word_of_twenty_one_"), UNKNOWN},
-    {S("Mg a"), UNKNOWN},
-    {S("mx"), UNKNOWN},
-    {S("slabs automove 1"), UNKNOWN},
-    {S("lru_crawler crawl all"), UNKNOWN},
-    {S("cache_memlimit 64"), UNKNOWN},
+    OTHER("  "),
+    OTHER("ab"),
+    OTHER("foo bar"),
+    OTHER("GETS a"),
+    OTHER("get\ta"),
+    OTHER("get\0 a"),
+    OTHER("a_word_of_twenty_one_"),
+    OTHER("Mg a"),
+    OTHER("mx"),
+    OTHER("slabs automove 1"),
+    OTHER("lru_crawler crawl all"),
+    OTHER("cache_memlimit 64"),
     {S("GET / HTTP/1.0"), {.verb = REQUEST_QUIT}},
     {S("foo HTTP/1.1 "), {.verb = REQUEST_QUIT}},
-    {S("foo HTTP/1.1 a"), UNKNOWN},
+    OTHER("foo HTTP/1.1 a"),
 
     {S("get"), BAD(GET)},
     {S("get "), BAD(GET)},
@@ -195,7 +195,7 @@ static const struct {
     {S("stats"), {.verb = REQUEST_STATS}},
     {S("stats items"), {.verb = REQUEST_STATS, .rest = S("items")}},
     {S("stats  a  b"), {.verb = REQUEST_STATS, .rest = S("a  b")}},
-    {S("shutdown graceful"), {.verb = REQUEST_SHUTDOWN}},
+    OTHER("shutdown graceful"),
     {S("quit now"), {.verb = REQUEST_QUIT}},
 };
 
