@@ -8,6 +8,8 @@ libcommand_a_SOURCES = \
 	src/command/commands.h \
 	src/command/execute.c \
 	src/command/execute.h \
+	src/command/gather.c \
+	src/command/gather.h \
 	src/command/meta.c \
 	src/command/meta.h \
 	src/command/session.c \

@@ -14,6 +14,7 @@
 #include "src/base/invariant.h"
 #include "src/base/memory.h"
 #include "src/command/execute.h"
+#include "src/command/gather.h"
 #include "src/command/thread.h"
 #include "src/protocol/text.h"
 
@@ -43,12 +44,10 @@ struct body {
 /* Owner: its worker's thread. */
 struct session {
     struct command_thread *thread;
-    struct body *body;          /* BODY only. */
-    uint32_t swallow_bytes;     /* SWALLOW only. */
-    uint32_t keys_left;         /* KEYS only: bytes of the line. */
-    uint32_t keys_expires_at_s; /* KEYS only. */
-    uint32_t scanned;           /* READY: bytes without an end of line. */
-    unsigned char keys_verb;    /* KEYS only. */
+    struct body *body;       /* BODY only. */
+    uint32_t swallow_bytes;  /* SWALLOW only. */
+    uint32_t scanned;        /* READY: bytes without an end of line. */
+    struct gather_line line; /* KEYS only. */
     unsigned char state;
 };
 
@@ -253,171 +252,7 @@ static size_t step_swallow(struct session *session, struct slice input,
     return taken;
 }
 
-/* ---- batches: parsing ahead ---- */
-
-enum stop {
-    STOP_FULL,  /* The batch is. */
-    STOP_INPUT, /* What follows is incomplete. */
-    STOP_CLOSE, /* What follows will never be complete. */
-};
-
-struct gathering {
-    struct session *session;
-    struct batch *batch;
-    struct slice input;
-    size_t at; /* Parsed up to here. */
-};
-
-static struct op *add_op(struct gathering *g)
-{
-    struct op *op = &g->batch->op[g->batch->ops++];
-
-    op->key.bytes.size = 0;
-    op->value = NULL;
-    op->end = g->at;
-    op->line_end = g->at;
-    op->expires_at_s = 0;
-    op->request = (unsigned char)(g->batch->requests - 1);
-    op->last = true;
-    op->turning = false;
-    return op;
-}
-
-static void set_key(struct gathering *g, struct op *op, struct slice key)
-{
-    const struct engine *engine = g->session->thread->engine;
-
-    op->key = engine_key_of(engine, key);
-    engine_prefetch_bucket(engine, op->key.hash);
-}
-
-/* The keys of a line up to g->at, as far as there is room. */
-static void add_keys(struct gathering *g, struct slice key, struct slice rest,
-                     uint32_t expires_at_s)
-{
-    struct op *op;
-
-    do {
-        struct slice next = text_take(&rest);
-
-        op = add_op(g);
-        op->expires_at_s = expires_at_s;
-        set_key(g, op, key);
-        if (next.size > 0) {
-            op->last = false;
-            op->end = (size_t)(key.data + key.size - g->input.data);
-        }
-        key = next;
-    } while (!op->last && g->batch->ops < BATCH_MAX);
-}
-
-/* Goes on with a line that was left after one of its keys. */
-static void add_keys_left(struct gathering *g)
-{
-    struct session *session = g->session;
-    struct slice rest = {g->input.data, session->keys_left - 1};
-    struct slice key;
-
-    INVARIANT(session->keys_left <= g->input.size);
-    if (rest.data[rest.size - 1] == '\r')
-        rest.size--;
-    g->at = session->keys_left;
-    g->batch->request[g->batch->requests++] =
-        (struct request){.verb = session->keys_verb};
-    key = text_take(&rest);
-    INVARIANT(key.size > 0);
-    add_keys(g, key, rest, session->keys_expires_at_s);
-}
-
-/* A large value goes into its item step by step even when all of it is there,
- * so that how it arrives makes no difference. False: a small one that is not
- * all there yet. It stays in the input, and so does its line. */
-static bool add_value(struct gathering *g, struct op *op,
-                      const struct request *request)
-{
-    size_t size = (size_t)request->value_size + 2;
-
-    if (request->error != REQUEST_FINE ||
-        request->value_size > SESSION_SMALL_VALUE_MAX) {
-        op->turning = true;
-        return true;
-    }
-    if (size > g->input.size - g->at) {
-        g->batch->ops--;
-        g->batch->requests--;
-        return false;
-    }
-    op->value = g->input.data + g->at;
-    g->at += size;
-    op->end = g->at;
-    return true;
-}
-
-static bool add_request(struct gathering *g, const struct request *request)
-{
-    uint32_t expires_at_s = 0;
-    struct op *op;
-
-    if (request->exptime_s != 0)
-        expires_at_s = engine_expires_at(g->session->thread->engine_thread,
-                                         request->exptime_s);
-    if (request->verb <= REQUEST_GATS && request->error == REQUEST_FINE) {
-        add_keys(g, request->key, request->rest, expires_at_s);
-        return true;
-    }
-    op = add_op(g);
-    op->expires_at_s = expires_at_s;
-    op->turning = request->verb == REQUEST_QUIT;
-    if (request->key.size > 0 && request->error == REQUEST_FINE)
-        set_key(g, op, request->key);
-    return !request->has_value || add_value(g, op, request);
-}
-
-/* Parses the line at g->at, and takes the value behind it if it can. */
-static enum stop gather_request(struct gathering *g, size_t scanned)
-{
-    struct request *request = &g->batch->request[g->batch->requests];
-    struct slice rest = {g->input.data + g->at, g->input.size - g->at};
-    struct slice line;
-    size_t taken;
-
-    switch (text_cut_line(rest, scanned, &line, &taken)) {
-    case TEXT_PART:
-        g->session->scanned = (uint32_t)rest.size;
-        return STOP_INPUT;
-    case TEXT_OVERLONG:
-        return STOP_CLOSE;
-    case TEXT_LINE:
-        break;
-    }
-    text_parse(line, request);
-    g->batch->requests++;
-    g->at += taken;
-    return add_request(g, request) ? STOP_FULL : STOP_INPUT;
-}
-
-static enum stop gather(struct gathering *g, size_t requests_max)
-{
-    struct batch *batch = g->batch;
-    size_t scanned = g->session->scanned;
-    enum stop stop = STOP_FULL;
-
-    batch->ops = 0;
-    batch->requests = 0;
-    g->session->scanned = 0;
-    if (g->session->state == STATE_KEYS)
-        add_keys_left(g);
-    while (stop == STOP_FULL && batch->ops < BATCH_MAX &&
-           batch->requests < requests_max) {
-        if (batch->ops > 0 && batch->op[batch->ops - 1].turning)
-            break;
-        stop = gather_request(g, scanned);
-        scanned = 0;
-    }
-    return stop;
-}
-
-/* ---- batches: executing ---- */
+/* ---- batches ---- */
 
 static void turn_state(struct session *session, const struct op *op,
                        const struct request *request, struct sink *out)
@@ -473,19 +308,34 @@ static void settle_state(struct session *session, const struct op *op)
         return;
     session->state = op->last ? STATE_READY : STATE_KEYS;
     if (!op->last) {
-        session->keys_left = (uint32_t)(op->line_end - op->end);
-        session->keys_expires_at_s = op->expires_at_s;
-        session->keys_verb =
-            (unsigned char)session->thread->batch.request[op->request].verb;
+        const struct batch *batch = &session->thread->batch;
+
+        session->line = (struct gather_line){
+            .left = (uint32_t)(op->line_end - op->end),
+            .expires_at_s = op->expires_at_s,
+            .verb = (unsigned char)batch->request[op->request].verb};
     }
+}
+
+static enum gather_stop gather_batch(struct session *session,
+                                     struct slice input, size_t requests_max)
+{
+    struct gathering g = {
+        .thread = session->thread, .input = input, .scanned = session->scanned};
+    enum gather_stop stop;
+
+    if (session->state == STATE_KEYS)
+        g.line = session->line;
+    stop = gather_text(&g, requests_max);
+    session->scanned = (uint32_t)g.scanned;
+    return stop;
 }
 
 static size_t run_batch(struct session *session, struct slice input,
                         struct turn *turn)
 {
     struct batch *batch = &session->thread->batch;
-    struct gathering g = {session, batch, input, 0};
-    enum stop stop = gather(&g, turn->requests_left);
+    enum gather_stop stop = gather_batch(session, input, turn->requests_left);
     unsigned done = execute_batch(session, turn->out);
     size_t taken = 0;
 
@@ -498,9 +348,9 @@ static size_t run_batch(struct session *session, struct slice input,
         session->scanned = 0;
         return pause_turn(turn, SESSION_DRAIN, taken);
     }
-    if (stop == STOP_CLOSE)
+    if (stop == GATHER_CLOSE)
         session->state = STATE_CLOSED;
-    if (stop == STOP_INPUT)
+    if (stop == GATHER_INPUT)
         return pause_turn(turn, SESSION_INPUT, taken);
     return taken;
 }
