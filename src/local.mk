@@ -6,6 +6,7 @@ liboptions_a_SOURCES = \
 	src/options.def \
 	src/options.h \
 	src/options_help.c \
+	src/options_peer.c \
 	src/options_settings.c
 
 bin_PROGRAMS += twincached

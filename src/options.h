@@ -65,8 +65,9 @@ int options_parse(struct options *options, int argc, char *argv[],
 
 /* -x or -X was given. */
 bool options_replicate(const struct options *options);
-/* Where the replication listens: the first -l that is not this host's
- * loopback, if there is one; NULL: all addresses. */
+/* Where the replication listens: of the addresses of -l the one nearest to the
+ * peer that -x names by its address, else the first that is not this host's
+ * loopback, else the first; NULL: all addresses. */
 const char *options_peer_address(const struct options *options,
                                  struct endpoint *room);
 

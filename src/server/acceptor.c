@@ -29,7 +29,8 @@ static void refuse(struct acceptor *acceptor, int fd)
 }
 
 /* False: nobody can be served at the moment. */
-static bool deal(struct acceptor *acceptor, int fd)
+static bool deal(struct acceptor *acceptor, const struct listener *listener,
+                 int fd)
 {
     struct conn_census *census = acceptor->census;
     struct conn *conn;
@@ -39,7 +40,7 @@ static bool deal(struct acceptor *acceptor, int fd)
         refuse(acceptor, fd);
         return true;
     }
-    conn = conn_new(fd, &acceptor->sessions);
+    conn = conn_new(fd, listener);
     if (conn == NULL) {
         close(fd);
         return false;
@@ -61,20 +62,21 @@ static void pause_accepting(struct acceptor *acceptor, const char *why)
     log_error("server: cannot accept connections for the moment: %s", why);
     acceptor->paused_since_ns = clock_now(acceptor->clock);
     METRIC_UP(acceptor->counters.listen_disabled_num);
-    for (size_t i = 0; i < acceptor->listeners.count; i++)
-        event_del(&acceptor->events[i]);
+    for (size_t i = 0; i < acceptor->socket_count; i++)
+        event_del(&acceptor->sockets[i].event);
     (void)event_add(&acceptor->retry_event, &rest);
 }
 
 static void on_client(evutil_socket_t listener, short what, void *arg)
 {
-    struct acceptor *acceptor = arg;
+    const struct acceptor_socket *socket = arg;
+    struct acceptor *acceptor = socket->acceptor;
 
     (void)what;
     for (int i = 0; i < ACCEPTS_MAX; i++) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-        if (fd >= 0 && deal(acceptor, fd))
+        if (fd >= 0 && deal(acceptor, socket->listener, fd))
             continue;
         if (fd >= 0) {
             pause_accepting(acceptor, "out of memory");
@@ -93,8 +95,8 @@ static void on_client(evutil_socket_t listener, short what, void *arg)
 
 static void watch(struct acceptor *acceptor)
 {
-    for (size_t i = 0; i < acceptor->listeners.count; i++)
-        (void)event_add(&acceptor->events[i], NULL);
+    for (size_t i = 0; i < acceptor->socket_count; i++)
+        (void)event_add(&acceptor->sockets[i].event, NULL);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *arg)
@@ -147,20 +149,33 @@ void acceptor_open(struct acceptor *acceptor)
 
 /* ---- life ---- */
 
+static bool assign_socket(struct acceptor *acceptor,
+                          const struct listener *listener)
+{
+    struct acceptor_socket *socket =
+        &acceptor->sockets[acceptor->socket_count++];
+
+    socket->acceptor = acceptor;
+    socket->listener = listener;
+    return event_assign(&socket->event, acceptor->base, listener->fd,
+                        EV_READ | EV_PERSIST, on_client, socket) == 0;
+}
+
 static bool assign_events(struct acceptor *acceptor)
 {
+    const struct listeners *listeners = &acceptor->listeners;
     struct event_base *base = acceptor->base;
-    int failed = 0;
+    bool good = true;
 
-    failed |= event_assign(&acceptor->wake_event, base, acceptor->wake_fd,
-                           EV_READ | EV_PERSIST, on_wake, acceptor);
-    failed |=
-        event_assign(&acceptor->retry_event, base, -1, 0, on_retry, acceptor);
-    for (size_t i = 0; i < acceptor->listeners.count; i++)
-        failed |= event_assign(&acceptor->events[i], base,
-                               acceptor->listeners.at[i].fd,
-                               EV_READ | EV_PERSIST, on_client, acceptor);
-    return failed == 0 && event_add(&acceptor->wake_event, NULL) == 0;
+    good &= event_assign(&acceptor->wake_event, base, acceptor->wake_fd,
+                         EV_READ | EV_PERSIST, on_wake, acceptor) == 0;
+    good &= event_assign(&acceptor->retry_event, base, -1, 0, on_retry,
+                         acceptor) == 0;
+    for (size_t i = 0; i < listeners->count; i++) {
+        if (listeners->at[i].kind != LISTENER_UDP)
+            good &= assign_socket(acceptor, &listeners->at[i]);
+    }
+    return good && event_add(&acceptor->wake_event, NULL) == 0;
 }
 
 int acceptor_init(struct acceptor *acceptor)

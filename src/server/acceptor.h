@@ -6,6 +6,15 @@
 #include "src/server/listener.h"
 #include "src/server/worker.h"
 
+struct acceptor;
+
+/* A listening socket, as its event sees it. */
+struct acceptor_socket {
+    struct event event;
+    struct acceptor *acceptor;
+    const struct listener *listener;
+};
+
 struct acceptor {
     /* Immutable after start. */
     struct listeners listeners;
@@ -14,7 +23,6 @@ struct acceptor {
     uint64_t connections_max;
     struct conn_census *census;
     const struct clock *clock;
-    struct session_config sessions;
     struct event_base *base;
     int wake_fd;
     pthread_t thread;
@@ -22,7 +30,8 @@ struct acceptor {
     /* The thread's own. */
     struct event wake_event;
     struct event retry_event;
-    struct event events[SERVER_LISTENERS_MAX];
+    struct acceptor_socket sockets[SERVER_LISTENERS_MAX];
+    size_t socket_count;
     size_t next_worker;
     uint64_t paused_since_ns;        /* 0: not paused. */
     struct server_counters counters; /* Read by any thread. */
@@ -33,7 +42,7 @@ struct acceptor {
 };
 
 /* Prepares what the thread needs. The caller has set listeners, workers,
- * connections_max, census, clock and sessions.
+ * connections_max, census and clock.
  * Errors: -ERR_MEMORY, -ERR_SYSTEM. */
 MUST_CHECK int acceptor_init(struct acceptor *acceptor);
 void acceptor_fini(struct acceptor *acceptor);

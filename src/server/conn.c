@@ -11,6 +11,7 @@
 #include "src/base/invariant.h"
 #include "src/base/log.h"
 #include "src/base/memory.h"
+#include "src/server/listener.h"
 #include "src/server/worker.h"
 
 #include <errno.h>
@@ -390,14 +391,14 @@ bool conn_resume(struct conn *conn)
 
 /* ---- life ---- */
 
-struct conn *conn_new(int fd, const struct session_config *config)
+struct conn *conn_new(int fd, const struct listener *listener)
 {
     struct conn *conn = memory_new(1, sizeof(*conn));
 
     if (conn == NULL)
         return NULL;
     conn->fd = fd;
-    conn->config = *config;
+    conn->listener = listener;
     return conn;
 }
 
@@ -409,7 +410,7 @@ int conn_start(struct conn *conn, struct worker *worker)
     if (conn->next != NULL)
         conn->next->link = &conn->next;
     worker->conns = conn;
-    conn->session = session_new(worker->commands, &conn->config);
+    conn->session = session_new(worker->commands, &conn->listener->session);
     if (conn->session == NULL)
         return -ERR_MEMORY;
     log_v(LOG_LEVEL_VV, "<%d new auto-negotiating client connection", conn->fd);

@@ -10,6 +10,7 @@
 #include <event2/event_struct.h>
 #include <stdbool.h>
 
+struct listener;
 struct worker;
 
 /* Bytes read and not yet taken: an incomplete request, or requests that wait
@@ -31,8 +32,8 @@ struct conn {
     struct conn *next; /* All of the worker's, or its arrivals. */
     struct conn **link;
     struct conn *ready_next;
+    const struct listener *listener; /* It came in by. */
     int fd;
-    struct session_config config;
     enum session_want want;
     bool ready;    /* Waits in the worker's list for its next turn. */
     bool had_body; /* Its last request was a large value. */
@@ -41,7 +42,7 @@ struct conn {
 /* Thread: any.
  * Errors: NULL when memory is exhausted; fd stays open then.
  * Owns:   the result owns fd; until conn_free(). */
-struct conn *conn_new(int fd, const struct session_config *config);
+struct conn *conn_new(int fd, const struct listener *listener);
 void conn_free(struct conn **conn);
 
 /* Hands the connection to its worker, in whose thread all that follows runs.

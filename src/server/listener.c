@@ -2,8 +2,6 @@
 /* From what -l says to bound sockets. */
 #include "src/server/listener.h"
 
-#include "src/server/endpoint.h"
-
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -16,7 +14,8 @@
 
 /* What is to be bound: one entry of -l. */
 struct wish {
-    struct endpoint endpoint;
+    const struct listener_defaults *defaults;
+    struct listener_spec spec;
     const char *host; /* NULL: all addresses of this host. */
     int port;         /* 0: any free one. */
     bool same_port;   /* All sockets of an entry share the port found. */
@@ -146,8 +145,14 @@ static void keep(struct listeners *listeners, struct wish *wish, int fd,
 {
     struct listener *listener = &listeners->at[listeners->count++];
 
-    *listener =
-        (struct listener){.fd = fd, .ipv6 = ipv6, .port = bound_port(fd)};
+    *listener = (struct listener){.kind = wish->defaults->kind,
+                                  .fd = fd,
+                                  .ipv6 = ipv6,
+                                  .port = bound_port(fd),
+                                  .spec = wish->spec,
+                                  .session = wish->defaults->session};
+    if (wish->spec.has_protocol)
+        listener->session.protocol = wish->spec.protocol;
     wish->found = true;
     if (wish->port == 0) {
         wish->port = listener->port;
@@ -220,48 +225,58 @@ MUST_CHECK static int bind_wish(struct listeners *listeners, struct wish *wish,
 
 /* ---- all of a text ---- */
 
-MUST_CHECK static int parse_wish(struct slice text, int port, struct wish *wish,
-                                 char words[SERVER_WORDS_MAX])
+/* Has an entry asked for the same before? With any free port it would get
+ * another one each time. */
+static bool is_repeated(const struct listeners *listeners,
+                        const struct wish *wish)
 {
-    if (endpoint_parse(text, &wish->endpoint) != 0)
-        return fail(-ERR_SYNTAX, words,
-                    "\"%.*s\" is no address to listen on: -l takes HOST, "
-                    "HOST:PORT or [IPV6]:PORT",
-                    (int)text.size, text.data);
-    wish->host = wish->endpoint.host;
-    if (wish->host[0] == '\0' || strcmp(wish->host, "*") == 0)
-        wish->host = NULL;
-    wish->port = wish->endpoint.has_port ? wish->endpoint.port : port;
-    if (wish->port < 0)
-        wish->port = 0;
-    return 0;
+    for (size_t i = 0; i < listeners->count; i++) {
+        const struct listener *listener = &listeners->at[i];
+        const struct endpoint *a = &listener->spec.endpoint;
+        const struct endpoint *b = &wish->spec.endpoint;
+
+        if (listener->kind == wish->defaults->kind &&
+            strcmp(a->host, b->host) == 0 && a->has_port == b->has_port &&
+            a->port == b->port)
+            return true;
+    }
+    return false;
 }
 
 MUST_CHECK static int bind_entry(struct listeners *listeners,
-                                 struct slice entry, int port,
+                                 struct slice entry,
+                                 const struct listener_defaults *defaults,
                                  char words[SERVER_WORDS_MAX])
 {
-    struct wish wish = {0};
-    int error = parse_wish(entry, port, &wish, words);
+    struct wish wish = {.defaults = defaults, .port = defaults->port};
+    int error = listener_spec_parse(entry, &wish.spec, words);
 
-    return error != 0 ? error : bind_wish(listeners, &wish, words);
+    if (error != 0)
+        return error;
+    if (is_repeated(listeners, &wish))
+        return 0;
+    wish.host = wish.spec.endpoint.host;
+    if (wish.host[0] == '\0' || strcmp(wish.host, "*") == 0)
+        wish.host = NULL;
+    if (wish.spec.endpoint.has_port)
+        wish.port = wish.spec.endpoint.port;
+    if (wish.port < 0)
+        wish.port = 0;
+    return bind_wish(listeners, &wish, words);
 }
 
-int listeners_bind(struct listeners *listeners, const char *text, int port,
+int listeners_bind(struct listeners *listeners, const char *text,
+                   const struct listener_defaults *defaults,
                    char words[SERVER_WORDS_MAX])
 {
-    int error;
+    struct slice entry;
+    int error = 0;
 
     if (text == NULL)
-        return bind_entry(listeners, SLICE_LITERAL("*"), port, words);
-    for (;;) {
-        size_t size = strcspn(text, ",;");
-
-        error = bind_entry(listeners, slice_make(text, size), port, words);
-        if (error != 0 || text[size] == '\0')
-            return error;
-        text += size + 1;
-    }
+        text = "*";
+    while (error == 0 && listener_spec_next(&text, &entry))
+        error = bind_entry(listeners, entry, defaults, words);
+    return error;
 }
 
 int listeners_open(struct listeners *listeners, int backlog,

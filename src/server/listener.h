@@ -4,12 +4,22 @@
 #ifndef SERVER_LISTENER_H
 #define SERVER_LISTENER_H
 
-#include "src/server/server.h"
+#include "src/server/listener_spec.h"
 
+enum listener_kind {
+    LISTENER_TCP,
+    LISTENER_UDP,
+    LISTENER_UNIX,
+};
+
+/* Immutable once bound. Its connections point to it and end before it does. */
 struct listener {
+    enum listener_kind kind;
     int fd;
     bool ipv6;
     uint16_t port; /* As bound. */
+    struct listener_spec spec;
+    struct session_config session; /* Of all who come in here. */
 };
 
 struct listeners {
@@ -17,11 +27,19 @@ struct listeners {
     size_t count;
 };
 
+/* What all sockets of a kind have in common. */
+struct listener_defaults {
+    enum listener_kind kind; /* TCP or UDP. */
+    int port;                /* 0 or below: any free one. */
+    struct session_config session;
+};
+
 /* Binds every address of one -l text (several after commas), or, for NULL,
- * every address of this host.
+ * every address of this host. What is bound already is not bound again.
  * Errors: negative, with words; what was bound stays in listeners. */
 MUST_CHECK int listeners_bind(struct listeners *listeners, const char *text,
-                              int port, char words[SERVER_WORDS_MAX]);
+                              const struct listener_defaults *defaults,
+                              char words[SERVER_WORDS_MAX]);
 /* From now on the kernel accepts. Errors: -ERR_SYSTEM, with words. */
 MUST_CHECK int listeners_open(struct listeners *listeners, int backlog,
                               char words[SERVER_WORDS_MAX]);

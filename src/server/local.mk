@@ -9,6 +9,8 @@ libserver_a_SOURCES = \
 	src/server/endpoint.h \
 	src/server/listener.c \
 	src/server/listener.h \
+	src/server/listener_spec.c \
+	src/server/listener_spec.h \
 	src/server/server.c \
 	src/server/server.h \
 	src/server/server_metrics.h \

@@ -61,14 +61,16 @@ void server_free(struct server **server_at)
 int server_bind(struct server *server, char words[SERVER_WORDS_MAX])
 {
     const struct server_config *config = &server->config;
+    const struct listener_defaults defaults = {.kind = LISTENER_TCP,
+                                               .port = config->port,
+                                               .session = config->sessions};
     struct listeners *listeners = &server->acceptor.listeners;
     int error;
 
     if (config->listen_count == 0)
-        return listeners_bind(listeners, NULL, config->port, words);
+        return listeners_bind(listeners, NULL, &defaults, words);
     for (size_t i = 0; i < config->listen_count; i++) {
-        error =
-            listeners_bind(listeners, config->listen[i], config->port, words);
+        error = listeners_bind(listeners, config->listen[i], &defaults, words);
         if (error != 0)
             return error;
     }
@@ -107,7 +109,6 @@ static int start_acceptor(struct server *server)
     acceptor->connections_max = server->config.connections_max;
     acceptor->census = &server->census;
     acceptor->clock = server->config.clock;
-    acceptor->sessions = server->config.sessions;
     error = acceptor_init(acceptor);
     if (error == 0)
         error = acceptor_start(acceptor);
