@@ -92,6 +92,13 @@ static bool add_value(struct gathering *g, struct op *op,
     return true;
 }
 
+/* What closes the session, and what may be answered by a stream. */
+static bool is_turning(enum request_verb verb)
+{
+    return verb == REQUEST_QUIT || verb == REQUEST_STATS ||
+           verb == REQUEST_ADMIN;
+}
+
 static bool add_request(struct gathering *g, const struct request *request)
 {
     uint32_t expires_at_s = 0;
@@ -106,7 +113,7 @@ static bool add_request(struct gathering *g, const struct request *request)
     }
     op = add_op(g);
     op->expires_at_s = expires_at_s;
-    op->turning = request->verb == REQUEST_QUIT;
+    op->turning = is_turning(request->verb);
     if (request->key.size > 0 && request->error == REQUEST_FINE)
         set_key(g, op, request->key);
     return !request->has_value || add_value(g, op, request);

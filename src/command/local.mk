@@ -16,6 +16,7 @@ libcommand_a_SOURCES = \
 	src/command/session.h \
 	src/command/stats.c \
 	src/command/stats.h \
+	src/command/stream.h \
 	src/command/thread.h \
 	src/command/value.c \
 	src/command/value.h

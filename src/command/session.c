@@ -6,6 +6,7 @@
  *   READY --a get with many keys--> KEYS ----last key answered----> READY
  *   READY --a large value---------> BODY ----value and CRLF there-> READY
  *   READY --a refused value-------> SWALLOW -all of it skipped----> READY
+ *   READY --a dump of the cache---> STREAM --the end of it---------> READY
  *   READY --quit, an endless line-> CLOSED
  *
  * What a state keeps is little: a session that waits holds no buffers. */
@@ -15,6 +16,7 @@
 #include "src/base/memory.h"
 #include "src/command/execute.h"
 #include "src/command/gather.h"
+#include "src/command/stream.h"
 #include "src/command/thread.h"
 #include "src/protocol/text.h"
 
@@ -27,6 +29,7 @@ enum state {
     STATE_KEYS,
     STATE_BODY,
     STATE_SWALLOW,
+    STATE_STREAM,
     STATE_CLOSED,
 };
 
@@ -44,7 +47,10 @@ struct body {
 /* Owner: its worker's thread. */
 struct session {
     struct command_thread *thread;
-    struct body *body;       /* BODY only. */
+    union {
+        struct body *body;     /* NULL but in BODY and STREAM. */
+        struct stream *stream; /* STREAM only. */
+    };
     uint32_t swallow_bytes;  /* SWALLOW only. */
     uint32_t scanned;        /* READY: bytes without an end of line. */
     struct gather_line line; /* KEYS only. */
@@ -81,11 +87,20 @@ static void drop_body(struct session *session)
     memory_free(&session->body);
 }
 
+static void drop_stream(struct session *session)
+{
+    session->stream->free(session->stream, session->thread);
+    session->stream = NULL;
+}
+
 void session_free(struct session **session)
 {
     if (*session == NULL)
         return;
-    drop_body(*session);
+    if ((*session)->state == STATE_STREAM)
+        drop_stream(*session);
+    else
+        drop_body(*session);
     memory_free(session);
 }
 
@@ -252,6 +267,57 @@ static size_t step_swallow(struct session *session, struct slice input,
     return taken;
 }
 
+/* ---- replies in pieces ---- */
+
+/* A request that may have started a stream. */
+static void start_stream(struct session *session, const struct op *op,
+                         const struct request *request, struct sink *out)
+{
+    struct command_thread *thread = session->thread;
+
+    INVARIANT(thread->stream == NULL);
+    execute(thread, op, request, out);
+    session->state = STATE_READY;
+    if (thread->stream == NULL)
+        return;
+    session->stream = thread->stream;
+    session->state = STATE_STREAM;
+    thread->stream = NULL;
+}
+
+/* False when the turn is over, or the session. */
+static bool may_produce(struct session *session, struct turn *turn)
+{
+    if (sink_failed(turn->out)) {
+        if (session->state == STATE_STREAM)
+            drop_stream(session);
+        session->state = STATE_CLOSED;
+        return false;
+    }
+    if (sink_full(turn->out))
+        (void)pause_turn(turn, SESSION_DRAIN, 0);
+    else if (turn->requests_left == 0)
+        (void)pause_turn(turn, SESSION_YIELD, 0);
+    return !turn->over;
+}
+
+/* A piece counts as a request. */
+static size_t step_stream(struct session *session, struct slice input,
+                          struct turn *turn)
+{
+    struct stream *stream = session->stream;
+
+    (void)input;
+    if (!may_produce(session, turn))
+        return 0;
+    turn->requests_left--;
+    if (stream->step(stream, session->thread, turn->out) == STREAM_MORE)
+        return 0;
+    drop_stream(session);
+    session->state = STATE_READY;
+    return 0;
+}
+
 /* ---- batches ---- */
 
 static void turn_state(struct session *session, const struct op *op,
@@ -262,8 +328,10 @@ static void turn_state(struct session *session, const struct op *op,
         swallow(session, request);
     } else if (request->verb == REQUEST_QUIT) {
         session->state = STATE_CLOSED;
-    } else {
+    } else if (request->has_value) {
         start_body(session, op, request, out);
+    } else {
+        start_stream(session, op, request, out);
     }
 }
 
@@ -360,14 +428,8 @@ static size_t step_requests(struct session *session, struct slice input,
 {
     if (input.size == 0)
         return pause_turn(turn, SESSION_INPUT, 0);
-    if (sink_failed(turn->out)) {
-        session->state = STATE_CLOSED;
+    if (!may_produce(session, turn))
         return 0;
-    }
-    if (sink_full(turn->out))
-        return pause_turn(turn, SESSION_DRAIN, 0);
-    if (turn->requests_left == 0)
-        return pause_turn(turn, SESSION_YIELD, 0);
     return run_batch(session, input, turn);
 }
 
@@ -384,7 +446,7 @@ typedef size_t step_fn(struct session *session, struct slice input,
 static step_fn *const steps[] = {
     [STATE_READY] = step_requests, [STATE_KEYS] = step_requests,
     [STATE_BODY] = step_body,      [STATE_SWALLOW] = step_swallow,
-    [STATE_CLOSED] = step_closed,
+    [STATE_STREAM] = step_stream,  [STATE_CLOSED] = step_closed,
 };
 
 size_t session_run(struct session *session, struct slice input,

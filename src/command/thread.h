@@ -33,6 +33,8 @@ struct batch {
     struct request request[BATCH_MAX];
 };
 
+struct stream;
+
 /* Owner: its worker's thread; but the counters are read by any. */
 struct command_thread {
     struct commands *commands;
@@ -40,6 +42,7 @@ struct command_thread {
     struct engine *engine;
     struct command_counters counters;
     struct command_thread *next; /* Under the lock of the commands. */
+    struct stream *stream; /* Of the request being executed: stream_start(). */
     struct batch batch;
 };
 

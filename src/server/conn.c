@@ -192,13 +192,14 @@ static bool give_way(struct conn *conn, struct slice rest)
 }
 
 /* A share is used up. While others wait a connection may only finish what is
- * at most as much again: to cut a pipeline costs a write. */
+ * at most as much again: to cut a pipeline costs a write. A session that goes
+ * on without input has a long reply, which gives way at once. */
 static bool turn_is_over(const struct conn *conn, const struct turn *turn,
                          size_t left)
 {
     if (turn->shares >= TURN_SHARES_MAX)
         return true;
-    return worker_is_wanted(conn->worker) && left > turn->taken;
+    return worker_is_wanted(conn->worker) && (left == 0 || left > turn->taken);
 }
 
 /* After a session that stopped before the end of its input: shall the turn

@@ -4,9 +4,11 @@ check_PROGRAMS += \
 	tests/unit/command/test_admin \
 	tests/unit/command/test_meta \
 	tests/unit/command/test_session \
-	tests/unit/command/test_stats
+	tests/unit/command/test_stats \
+	tests/unit/command/test_stream
 
 tests_unit_command_test_session_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_stats_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_meta_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_admin_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
+tests_unit_command_test_stream_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
