@@ -15,7 +15,8 @@
 
 /* Lowest first: what is taken first. */
 #define LOCK_RANKS(X) \
-    X(SERVER, "server: listeners and the list of connections") \
+    X(SERVER, "server: listeners and connections on their way to a worker") \
+    X(CONNS, "server: the table of connections") \
     X(GROWTH, "engine: geometry of the table while it grows") \
     X(BUCKET, "engine: one bucket of the table and its items") \
     X(CLASS, "engine: one slab class: free chunks and LRU lists") \

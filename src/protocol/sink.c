@@ -224,6 +224,11 @@ size_t sink_pending(const struct sink *sink)
     return sink->used - sink->read_at + sink->borrowed_bytes;
 }
 
+size_t sink_held_bytes(const struct sink *sink)
+{
+    return sink->capacity + sink->spans_capacity * sizeof(*sink->spans);
+}
+
 bool sink_full(const struct sink *sink)
 {
     return sink_pending(sink) >= SINK_FULL_BYTES ||

@@ -50,6 +50,8 @@ void sink_borrow(struct sink *sink, struct slice bytes,
 bool sink_full(const struct sink *sink);
 bool sink_failed(const struct sink *sink);
 size_t sink_pending(const struct sink *sink); /* Bytes not yet sent. */
+/* Memory of its own, borrowed bytes aside; changes only when it is put to. */
+size_t sink_held_bytes(const struct sink *sink);
 
 /* Sending: up to count vectors of what is pending; then what was sent. The
  * vectors are good until the sink is used again. */

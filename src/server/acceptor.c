@@ -28,15 +28,61 @@ static void refuse(struct acceptor *acceptor, int fd)
     METRIC_UP(acceptor->counters.rejected_connections);
 }
 
+static bool at_limit(const struct acceptor *acceptor)
+{
+    return atomic_load(&acceptor->census->current) >= acceptor->connections_max;
+}
+
+/* ---- choosing a worker ---- */
+
+static size_t worker_in_turn(struct acceptor *acceptor)
+{
+    size_t index = acceptor->next_worker;
+
+    acceptor->next_worker = (index + 1) % acceptor->worker_count;
+    return index;
+}
+
+/* The worker of a network queue: each new one gets the next that has none.
+ * False: there are more queues than -N said. */
+static bool worker_of_queue(struct acceptor *acceptor, unsigned id,
+                            size_t *index)
+{
+    for (*index = 0; *index < acceptor->queue_count; (*index)++) {
+        if (acceptor->queue[*index] == id)
+            return true;
+    }
+    if (acceptor->queue_count == acceptor->napi_ids)
+        return false;
+    acceptor->queue[acceptor->queue_count++] = id;
+    return true;
+}
+
+static size_t choose_worker(struct acceptor *acceptor, int fd)
+{
+    unsigned id = 0;
+    socklen_t size = sizeof(id);
+    size_t index;
+
+    if (acceptor->napi_ids == 0)
+        return worker_in_turn(acceptor);
+    if (getsockopt(fd, SOL_SOCKET, SO_INCOMING_NAPI_ID, &id, &size) == 0 &&
+        id != 0) {
+        if (worker_of_queue(acceptor, id, &index))
+            return index;
+        METRIC_UP(acceptor->counters.unexpected_napi_ids);
+    }
+    METRIC_UP(acceptor->counters.round_robin_fallback);
+    return worker_in_turn(acceptor);
+}
+
 /* False: nobody can be served at the moment. */
 static bool deal(struct acceptor *acceptor, const struct listener *listener,
                  int fd)
 {
-    struct conn_census *census = acceptor->census;
     struct conn *conn;
 
-    if (atomic_load_explicit(&census->current, memory_order_relaxed) >=
-        acceptor->connections_max) {
+    if (at_limit(acceptor)) {
         refuse(acceptor, fd);
         return true;
     }
@@ -46,52 +92,12 @@ static bool deal(struct acceptor *acceptor, const struct listener *listener,
         return false;
     }
     METRIC_UP(acceptor->counters.total_connections);
-    atomic_fetch_add_explicit(&census->current, 1, memory_order_relaxed);
-    worker_give(acceptor->workers[acceptor->next_worker], conn);
-    acceptor->next_worker =
-        (acceptor->next_worker + 1) % acceptor->worker_count;
+    atomic_fetch_add(&acceptor->census->current, 1);
+    worker_give(acceptor->workers[choose_worker(acceptor, fd)], conn);
     return true;
 }
 
-static void pause_accepting(struct acceptor *acceptor, const char *why)
-{
-    const struct timeval rest = {.tv_usec = RETRY_MS * 1000};
-
-    if (atomic_exchange(&acceptor->paused, true))
-        return;
-    log_error("server: cannot accept connections for the moment: %s", why);
-    acceptor->paused_since_ns = clock_now(acceptor->clock);
-    METRIC_UP(acceptor->counters.listen_disabled_num);
-    for (size_t i = 0; i < acceptor->socket_count; i++)
-        event_del(&acceptor->sockets[i].event);
-    (void)event_add(&acceptor->retry_event, &rest);
-}
-
-static void on_client(evutil_socket_t listener, short what, void *arg)
-{
-    const struct acceptor_socket *socket = arg;
-    struct acceptor *acceptor = socket->acceptor;
-
-    (void)what;
-    for (int i = 0; i < ACCEPTS_MAX; i++) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (fd >= 0 && deal(acceptor, socket->listener, fd))
-            continue;
-        if (fd >= 0) {
-            pause_accepting(acceptor, "out of memory");
-            return;
-        }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-            errno == ENOMEM)
-            pause_accepting(acceptor, strerror(errno));
-        /* Anything else is a client that has left, or nobody. */
-        if (errno != EINTR && errno != ECONNABORTED)
-            return;
-    }
-}
-
-/* ---- the loop ---- */
+/* ---- pausing ---- */
 
 static void watch(struct acceptor *acceptor)
 {
@@ -99,16 +105,103 @@ static void watch(struct acceptor *acceptor)
         (void)event_add(&acceptor->sockets[i].event, NULL);
 }
 
-static void on_retry(evutil_socket_t fd, short what, void *arg)
+static void pause_accepting(struct acceptor *acceptor)
 {
-    struct acceptor *acceptor = arg;
+    acceptor->paused_since_ns = clock_now(acceptor->clock);
+    METRIC_UP(acceptor->counters.listen_disabled_num);
+    for (size_t i = 0; i < acceptor->socket_count; i++)
+        event_del(&acceptor->sockets[i].event);
+    atomic_store(&acceptor->paused, true);
+}
+
+static void resume(struct acceptor *acceptor)
+{
     uint64_t paused_ns = clock_now(acceptor->clock) - acceptor->paused_since_ns;
+
+    METRIC_ADD(acceptor->counters.listen_disabled_us, paused_ns / NS_PER_US);
+    acceptor->limited = false;
+    atomic_store(&acceptor->paused, false);
+    watch(acceptor);
+}
+
+/* Out of something that only time can bring back. */
+static void pause_for_a_while(struct acceptor *acceptor, const char *why)
+{
+    const struct timeval rest = {.tv_usec = RETRY_MS * 1000};
+
+    log_error("server: cannot accept connections for the moment: %s", why);
+    pause_accepting(acceptor);
+    (void)event_add(&acceptor->retry_event, &rest);
+}
+
+/* Asks to be told of the next connection that ends; there may have been one
+ * before it could be told. */
+static void resume_below_limit(struct acceptor *acceptor)
+{
+    atomic_store(&acceptor->census->awaited, true);
+    if (at_limit(acceptor))
+        return;
+    atomic_store(&acceptor->census->awaited, false);
+    resume(acceptor);
+}
+
+static void pause_until_one_leaves(struct acceptor *acceptor)
+{
+    log_v(LOG_LEVEL_V, "server: too many open connections; others wait");
+    pause_accepting(acceptor);
+    acceptor->limited = true;
+    resume_below_limit(acceptor);
+}
+
+/* ---- events ---- */
+
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+           error == ENOMEM;
+}
+
+/* False: enough for this round. */
+static bool accept_one(struct acceptor *acceptor,
+                       const struct acceptor_socket *socket)
+{
+    int fd =
+        accept4(socket->listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd >= 0) {
+        if (deal(acceptor, socket->listener, fd))
+            return true;
+        pause_for_a_while(acceptor, "out of memory");
+        return false;
+    }
+    if (is_shortage(errno))
+        pause_for_a_while(acceptor, strerror(errno));
+    /* Anything else is a client that has left, or nobody. */
+    return errno == EINTR || errno == ECONNABORTED;
+}
+
+static void on_client(evutil_socket_t fd, short what, void *arg)
+{
+    const struct acceptor_socket *socket = arg;
+    struct acceptor *acceptor = socket->acceptor;
 
     (void)fd;
     (void)what;
-    METRIC_ADD(acceptor->counters.listen_disabled_us, paused_ns / NS_PER_US);
-    atomic_store(&acceptor->paused, false);
-    watch(acceptor);
+    for (int i = 0; i < ACCEPTS_MAX; i++) {
+        if (acceptor->pause_at_limit && at_limit(acceptor)) {
+            pause_until_one_leaves(acceptor);
+            return;
+        }
+        if (!accept_one(acceptor, socket))
+            return;
+    }
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    resume(arg);
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)
@@ -121,9 +214,13 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (atomic_load(&acceptor->stop_asked))
         (void)event_base_loopbreak(acceptor->base);
-    else if (atomic_load(&acceptor->open))
+    else if (acceptor->limited)
+        resume_below_limit(acceptor);
+    else if (atomic_load(&acceptor->open) && !atomic_load(&acceptor->paused))
         watch(acceptor);
 }
+
+/* ---- the loop ---- */
 
 static void *accept_clients(void *arg)
 {
@@ -184,6 +281,8 @@ int acceptor_init(struct acceptor *acceptor)
     acceptor->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (acceptor->base == NULL || acceptor->wake_fd < 0)
         return -ERR_SYSTEM;
+    acceptor->census->wake_fd = acceptor->wake_fd;
+    METRIC_ADD(acceptor->counters.total_connections, acceptor->listeners.count);
     return assign_events(acceptor) ? 0 : -ERR_SYSTEM;
 }
 
@@ -210,4 +309,6 @@ void acceptor_stop(struct acceptor *acceptor)
     atomic_store(&acceptor->stop_asked, true);
     wake(acceptor);
     (void)pthread_join(acceptor->thread, NULL);
+    for (size_t i = 0; i < acceptor->socket_count; i++)
+        event_del(&acceptor->sockets[i].event);
 }

@@ -21,6 +21,8 @@ struct acceptor {
     struct worker *const *workers;
     size_t worker_count;
     uint64_t connections_max;
+    bool pause_at_limit;
+    unsigned napi_ids; /* Network queues to tell apart; at most the workers. */
     struct conn_census *census;
     const struct clock *clock;
     struct event_base *base;
@@ -33,16 +35,19 @@ struct acceptor {
     struct acceptor_socket sockets[SERVER_LISTENERS_MAX];
     size_t socket_count;
     size_t next_worker;
-    uint64_t paused_since_ns;        /* 0: not paused. */
+    unsigned queue[SERVER_THREADS_MAX]; /* Whose each worker is, by its id. */
+    size_t queue_count;
+    bool limited;             /* Paused at the limit, not for want of memory. */
+    uint64_t paused_since_ns; /* When it was paused last. */
     struct server_counters counters; /* Read by any thread. */
 
     _Atomic bool open;   /* The sockets listen. */
-    _Atomic bool paused; /* No descriptors left; retries. */
+    _Atomic bool paused; /* Nobody can be served at the moment. */
     _Atomic bool stop_asked;
 };
 
 /* Prepares what the thread needs. The caller has set listeners, workers,
- * connections_max, census and clock.
+ * connections_max, pause_at_limit, napi_ids, census and clock.
  * Errors: -ERR_MEMORY, -ERR_SYSTEM. */
 MUST_CHECK int acceptor_init(struct acceptor *acceptor);
 void acceptor_fini(struct acceptor *acceptor);

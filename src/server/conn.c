@@ -12,6 +12,7 @@
 #include "src/base/log.h"
 #include "src/base/memory.h"
 #include "src/server/listener.h"
+#include "src/server/registry.h"
 #include "src/server/worker.h"
 
 #include <errno.h>
@@ -46,53 +47,16 @@ struct turn {
 
 static void on_event(evutil_socket_t fd, short what, void *arg);
 
-/* ---- what is kept between turns ---- */
-
-static void kept_drop(struct conn_kept *kept)
+/* It ends, and not because the client wishes so. */
+static bool broken(struct conn *conn)
 {
-    memory_free(&kept->data);
-    kept->size = 0;
-    kept->room = 0;
+    conn->end = CONN_END_ERROR;
+    return false;
 }
 
-/* Errors: -ERR_MEMORY, -ERR_LIMIT. */
-MUST_CHECK static int kept_grow(struct conn_kept *kept, size_t size)
+static void show_state(struct conn *conn, enum conn_state state)
 {
-    size_t room = kept->room > 0 ? kept->room : 256;
-    char *data;
-
-    if (size <= kept->room)
-        return 0;
-    if (size > KEPT_BYTES_MAX)
-        return -ERR_LIMIT;
-    while (room < size)
-        room *= 2;
-    data = memory_resize(kept->data, room, 1);
-    if (data == NULL)
-        return -ERR_MEMORY;
-    kept->data = data;
-    kept->room = room;
-    return 0;
-}
-
-/* Keeps the rest of an input that lies in the worker's buffer, or in kept
- * itself. */
-MUST_CHECK static int kept_save(struct conn_kept *kept, struct slice rest)
-{
-    int error;
-
-    if (rest.size == 0) {
-        kept_drop(kept);
-        return 0;
-    }
-    if (rest.size > kept->room) {
-        error = kept_grow(kept, rest.size);
-        if (error != 0)
-            return error;
-    }
-    memmove(kept->data, rest.data, rest.size);
-    kept->size = rest.size;
-    return 0;
+    __atomic_store_n(&conn->state, (unsigned char)state, __ATOMIC_RELAXED);
 }
 
 /* ---- the event ---- */
@@ -155,11 +119,104 @@ static enum sent send_pending(struct conn *conn, struct sink *sink)
  * own, and nothing is read until it is sent. */
 static bool park_unsent(struct conn *conn)
 {
+    struct worker *worker = conn->worker;
+    size_t held = 0;
+
     conn->unsent = sink_new();
-    if (conn->unsent == NULL ||
-        sink_move(conn->worker->sink, conn->unsent) != 0)
+    if (conn->unsent != NULL && sink_move(worker->sink, conn->unsent) == 0)
+        held = sink_held_bytes(conn->unsent);
+    if (held == 0 || !worker_hold_more(worker, held)) {
+        sink_free(&conn->unsent);
+        METRIC_UP(worker->counters.response_obj_oom);
+        return broken(conn);
+    }
+    conn->unsent_held = (uint32_t)held;
+    return await_instead(conn, EV_WRITE) || broken(conn);
+}
+
+static void drop_unsent(struct conn *conn)
+{
+    worker_hold_less(conn->worker, conn->unsent_held);
+    conn->unsent_held = 0;
+    sink_free(&conn->unsent);
+}
+
+/* ---- what is kept between turns ---- */
+
+static void kept_drop(struct conn *conn)
+{
+    worker_hold_less(conn->worker, conn->kept.room);
+    memory_free(&conn->kept.data);
+    conn->kept.size = 0;
+    conn->kept.room = 0;
+}
+
+static size_t room_for(const struct conn_kept *kept, size_t size)
+{
+    size_t room = kept->room > 0 ? kept->room : 256;
+
+    while (room < size)
+        room *= 2;
+    return room;
+}
+
+static bool kept_resize(struct conn *conn, size_t room)
+{
+    struct conn_kept *kept = &conn->kept;
+    char *data;
+
+    if (!worker_hold_more(conn->worker, room - kept->room))
         return false;
-    return await_instead(conn, EV_WRITE);
+    data = memory_resize(kept->data, room, 1);
+    if (data == NULL) {
+        worker_hold_less(conn->worker, room - kept->room);
+        return false;
+    }
+    kept->data = data;
+    kept->room = room;
+    return true;
+}
+
+static void tell_no_memory(struct conn *conn)
+{
+    static const char words[] =
+        "SERVER_ERROR out of memory reading request\r\n";
+
+    METRIC_UP(conn->worker->counters.read_buf_oom);
+    sink_put_literal(conn->worker->sink, words);
+    (void)send_pending(conn, conn->worker->sink);
+}
+
+/* False: there is no memory, and the client was told so; or the line has no
+ * end. */
+static bool kept_grow(struct conn *conn, size_t size)
+{
+    if (size <= conn->kept.room)
+        return true;
+    if (size > KEPT_BYTES_MAX)
+        return false;
+    if (kept_resize(conn, room_for(&conn->kept, size)))
+        return true;
+    tell_no_memory(conn);
+    return false;
+}
+
+/* Keeps the rest of an input that lies in the worker's buffer, or in kept
+ * itself. */
+static bool kept_save(struct conn *conn, struct slice rest)
+{
+    struct conn_kept *kept = &conn->kept;
+
+    if (rest.size == 0) {
+        if (kept->data != NULL)
+            kept_drop(conn);
+        return true;
+    }
+    if (rest.size > kept->room && !kept_grow(conn, rest.size))
+        return false;
+    memmove(kept->data, rest.data, rest.size);
+    kept->size = rest.size;
+    return true;
 }
 
 /* ---- running the session ---- */
@@ -169,8 +226,8 @@ static bool end_turn(struct conn *conn, struct slice rest)
 {
     if (conn->want == SESSION_CLOSE)
         rest.size = 0;
-    if (kept_save(&conn->kept, rest) != 0)
-        return false;
+    if (!kept_save(conn, rest))
+        return broken(conn);
     switch (send_pending(conn, conn->worker->sink)) {
     case SENT_ALL:
         return conn->want != SESSION_CLOSE;
@@ -179,7 +236,7 @@ static bool end_turn(struct conn *conn, struct slice rest)
     case SENT_FAILED:
         break;
     }
-    return false;
+    return broken(conn);
 }
 
 static bool give_way(struct conn *conn, struct slice rest)
@@ -249,6 +306,8 @@ static ssize_t received(struct conn *conn, ssize_t size)
     }
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return 0;
+    if (size < 0)
+        (void)broken(conn);
     return -1;
 }
 
@@ -263,7 +322,7 @@ static char *space_to_read(struct conn *conn, size_t *room)
         *room = WORKER_INPUT_BYTES - kept->size;
         return conn->worker->input;
     }
-    if (kept_grow(kept, kept->size + KEPT_COPIED_MAX) != 0)
+    if (!kept_grow(conn, kept->size + KEPT_COPIED_MAX))
         return NULL;
     *room = kept->room - kept->size;
     return kept->data;
@@ -278,7 +337,7 @@ static bool read_requests(struct conn *conn)
     ssize_t got;
 
     if (buffer == NULL)
-        return false;
+        return broken(conn);
     if (conn->had_body && room > BODY_FRONT_BYTES)
         room = BODY_FRONT_BYTES;
     conn->had_body = false;
@@ -339,11 +398,13 @@ static bool write_unsent(struct conn *conn)
     case SENT_SOME:
         return true;
     case SENT_FAILED:
-        return false;
+        return broken(conn);
     }
-    sink_free(&conn->unsent);
-    if (conn->want == SESSION_CLOSE || !await_instead(conn, EV_READ))
+    drop_unsent(conn);
+    if (conn->want == SESSION_CLOSE)
         return false;
+    if (!await_instead(conn, EV_READ))
+        return broken(conn);
     if (conn->want == SESSION_DRAIN || conn->want == SESSION_YIELD)
         return run_kept(conn);
     return true;
@@ -358,36 +419,54 @@ static bool take_turn(struct conn *conn)
     return read_requests(conn);
 }
 
-/* What a turn that failed leaves in the shared sink is for nobody. */
-static bool end_of_turn(struct worker *worker, bool open)
+static enum conn_state state_of(const struct conn *conn)
 {
+    if (conn->unsent != NULL)
+        return CONN_STATE_WRITE;
+    if (conn->ready)
+        return CONN_STATE_TURN;
+    return conn->want == SESSION_BODY ? CONN_STATE_VALUE : CONN_STATE_READ;
+}
+
+static void begin_turn(struct conn *conn)
+{
+    worker_set_now(conn->worker);
+    __atomic_store_n(&conn->active_s, conn->worker->now_s, __ATOMIC_RELAXED);
+    show_state(conn, CONN_STATE_RUN);
+}
+
+/* What a turn that failed leaves in the shared sink is for nobody. */
+static bool end_of_turn(struct conn *conn, bool open)
+{
+    struct worker *worker = conn->worker;
+
     command_thread_settle(worker->commands);
     if (!open)
         sink_clear(worker->sink);
     INVARIANT(sink_pending(worker->sink) == 0);
+    show_state(conn, state_of(conn));
     return open;
 }
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
     struct conn *conn = arg;
-    struct worker *worker = conn->worker;
 
     (void)fd;
     (void)what;
     if (conn->ready)
         return; /* Its turn is at the end of this round. */
-    worker_set_now(worker);
-    if (!end_of_turn(worker, take_turn(conn)))
-        conn_free(&conn);
+    begin_turn(conn);
+    if (!end_of_turn(conn, take_turn(conn)))
+        conn_end(&conn, conn->end);
 }
 
 bool conn_resume(struct conn *conn)
 {
     INVARIANT(conn->unsent == NULL);
 
-    worker_set_now(conn->worker);
-    return end_of_turn(conn->worker, run_kept(conn));
+    begin_turn(conn);
+    return end_of_turn(conn, run_kept(conn));
 }
 
 /* ---- life ---- */
@@ -403,46 +482,42 @@ struct conn *conn_new(int fd, const struct listener *listener)
     return conn;
 }
 
+void conn_free(struct conn **conn)
+{
+    if (*conn == NULL)
+        return;
+    close((*conn)->fd);
+    memory_free(conn);
+}
+
 int conn_start(struct conn *conn, struct worker *worker)
 {
     conn->worker = worker;
-    conn->next = worker->conns;
-    conn->link = &worker->conns;
-    if (conn->next != NULL)
-        conn->next->link = &conn->next;
-    worker->conns = conn;
+    conn->active_s = worker->now_s;
+    idle_wheel_add(&worker->wheel, conn);
+    registry_add(worker->registry, conn);
+    log_v(LOG_LEVEL_VV, "<%d new auto-negotiating client connection", conn->fd);
     conn->session = session_new(worker->commands, &conn->listener->session);
     if (conn->session == NULL)
         return -ERR_MEMORY;
-    log_v(LOG_LEVEL_VV, "<%d new auto-negotiating client connection", conn->fd);
     return await(conn, EV_READ);
 }
 
-static void leave_worker(struct conn *conn)
-{
-    INVARIANT(!conn->ready);
-
-    *conn->link = conn->next;
-    if (conn->next != NULL)
-        conn->next->link = conn->link;
-    if (event_initialized(&conn->event))
-        event_del(&conn->event);
-    log_v(LOG_LEVEL_VV, "<%d connection closed.", conn->fd);
-    atomic_fetch_sub_explicit(&conn->worker->census->current, 1,
-                              memory_order_relaxed);
-}
-
-void conn_free(struct conn **conn_at)
+void conn_end(struct conn **conn_at, enum conn_end reason)
 {
     struct conn *conn = *conn_at;
 
-    if (conn == NULL)
-        return;
-    if (conn->worker != NULL)
-        leave_worker(conn);
-    close(conn->fd);
+    INVARIANT(!conn->ready);
+
+    (void)reason;
+    log_v(LOG_LEVEL_VV, "<%d connection closed.", conn->fd);
+    registry_remove(conn->worker->registry, conn);
+    idle_wheel_remove(conn);
+    if (event_initialized(&conn->event))
+        event_del(&conn->event);
     session_free(&conn->session);
-    sink_free(&conn->unsent);
-    kept_drop(&conn->kept);
-    memory_free(conn_at);
+    drop_unsent(conn);
+    kept_drop(conn);
+    census_leave(conn->worker->census);
+    conn_free(conn_at);
 }

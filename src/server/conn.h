@@ -21,6 +21,29 @@ struct conn_kept {
     size_t room;
 };
 
+/* Why a connection ends. */
+enum conn_end {
+    CONN_END_NORMAL, /* The client left, or was told to. */
+    CONN_END_ERROR,
+    CONN_END_IDLE,
+    CONN_END_SHUTDOWN,
+};
+
+/* What it does, in memcached's words. */
+#define CONN_STATES(X) \
+    X(NEW, "conn_new_cmd") \
+    X(READ, "conn_read") \
+    X(RUN, "conn_parse_cmd") \
+    X(VALUE, "conn_nread") \
+    X(TURN, "conn_waiting") \
+    X(WRITE, "conn_mwrite")
+
+enum conn_state {
+#define X(name, word) CONN_STATE_##name,
+    CONN_STATES(X)
+#undef X
+};
+
 /* Owned by its worker's thread. */
 struct conn {
     struct event event;
@@ -29,28 +52,35 @@ struct conn {
     struct sink *unsent; /* Replies the socket did not take, else NULL. While
                             there are any nothing is read. */
     struct conn_kept kept;
-    struct conn *next; /* All of the worker's, or its arrivals. */
+    struct conn *next; /* In the worker's wheel, or its arrivals. */
     struct conn **link;
     struct conn *ready_next;
     const struct listener *listener; /* It came in by. */
     int fd;
+    uint32_t unsent_held; /* Bytes of memory for unsent. */
+    uint32_t active_s;    /* When it last did something. Read by any thread. */
     enum session_want want;
-    bool ready;    /* Waits in the worker's list for its next turn. */
-    bool had_body; /* Its last request was a large value. */
+    unsigned char end;   /* enum conn_end, once it is to end. */
+    unsigned char state; /* enum conn_state. Read by any thread. */
+    bool ready;          /* Waits in the worker's list for its next turn. */
+    bool had_body;       /* Its last request was a large value. */
 };
 
 /* Thread: any.
  * Errors: NULL when memory is exhausted; fd stays open then.
- * Owns:   the result owns fd; until conn_free(). */
+ * Owns:   the result owns fd; until conn_free(), or conn_end() once it was
+ *         started. */
 struct conn *conn_new(int fd, const struct listener *listener);
 void conn_free(struct conn **conn);
 
 /* Hands the connection to its worker, in whose thread all that follows runs.
  * Errors: -ERR_MEMORY, -ERR_SYSTEM. */
 MUST_CHECK int conn_start(struct conn *conn, struct worker *worker);
+/* The one place where connections end. */
+void conn_end(struct conn **conn, enum conn_end reason);
 
-/* The next turn of a connection that gave way to others. False: it is to be
- * freed. */
+/* The next turn of a connection that gave way to others. False: it is to end,
+ * for the reason it holds. */
 MUST_CHECK bool conn_resume(struct conn *conn);
 
 #endif

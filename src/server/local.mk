@@ -3,16 +3,23 @@ noinst_LIBRARIES += libserver.a
 libserver_a_SOURCES = \
 	src/server/acceptor.c \
 	src/server/acceptor.h \
+	src/server/census.h \
 	src/server/conn.c \
 	src/server/conn.h \
 	src/server/endpoint.c \
 	src/server/endpoint.h \
+	src/server/idle_wheel.c \
+	src/server/idle_wheel.h \
 	src/server/listener.c \
 	src/server/listener.h \
 	src/server/listener_spec.c \
 	src/server/listener_spec.h \
+	src/server/registry.c \
+	src/server/registry.h \
 	src/server/server.c \
 	src/server/server.h \
+	src/server/server_inner.h \
 	src/server/server_metrics.h \
+	src/server/server_stats.c \
 	src/server/worker.c \
 	src/server/worker.h

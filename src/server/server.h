@@ -45,7 +45,12 @@ struct server_config {
     uint64_t connections_max;
     size_t turn_requests_max; /* -R */
     struct session_config sessions;
-    uint64_t stop_ms;         /* How long a stop waits for slow readers. */
+    bool pause_at_limit;     /* Instead of telling one client too many so. */
+    uint32_t idle_timeout_s; /* 0: none. */
+    uint64_t held_bytes_max; /* By slow clients, in all; 0: any. */
+    unsigned napi_ids;       /* -N; 0: connections are dealt in turn. */
+    uint32_t socket_mark;    /* sock_cookie_id; 0: none. */
+    uint64_t stop_ms;        /* How long a stop waits for slow readers. */
 };
 
 /* Copies nothing of the config but the struct: texts and arrays stay the

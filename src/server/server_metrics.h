@@ -8,10 +8,15 @@
 #define SERVER_METRICS(X) \
     X(total_connections, "Connections accepted") \
     X(rejected_connections, "Connections refused at the limit (-c)") \
+    X(idle_kicks, "Connections closed for doing nothing (idle_timeout)") \
+    X(response_obj_oom, "Connections closed for want of memory for replies") \
+    X(read_buf_oom, "Connections closed for want of memory for requests") \
     X(bytes_read, "Bytes received from clients") \
     X(bytes_written, "Bytes sent to clients") \
+    X(unexpected_napi_ids, "Connections of a network queue too many (-N)") \
+    X(round_robin_fallback, "Connections dealt in turn in spite of -N") \
     X(conn_yields, "Turns cut at the limit of requests (-R)") \
-    X(listen_disabled_num, "Times accepting paused for want of descriptors") \
+    X(listen_disabled_num, "Times accepting paused for want of room") \
     X(listen_disabled_us, "Time that accepting was paused")
 
 METRICS_STRUCT(server_counters, SERVER_METRICS);

@@ -57,10 +57,11 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 
     (void)got;
     (void)what;
+    worker_set_now(worker);
     for (conn = take_arrivals(worker); conn != NULL; conn = next) {
         next = conn->next;
         if (conn_start(conn, worker) != 0)
-            conn_free(&conn);
+            conn_end(&conn, CONN_END_ERROR);
     }
 }
 
@@ -68,10 +69,30 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 
 void worker_set_now(struct worker *worker)
 {
+    uint64_t now_ns;
+
     if (worker->now_known)
         return;
     worker->now_known = true;
-    command_thread_set_now(worker->commands, clock_now(worker->clock));
+    now_ns = clock_now(worker->clock);
+    worker->now_s = (uint32_t)(now_ns / NS_PER_S);
+    command_thread_set_now(worker->commands, now_ns);
+}
+
+bool worker_hold_more(struct worker *worker, size_t size)
+{
+    if (worker->held_bytes_max > 0 &&
+        worker->held_bytes + size > worker->held_bytes_max)
+        return false;
+    METRIC_ADD(worker->held_bytes, size);
+    return true;
+}
+
+void worker_hold_less(struct worker *worker, size_t size)
+{
+    INVARIANT(size <= worker->held_bytes);
+    __atomic_store_n(&worker->held_bytes, worker->held_bytes - size,
+                     __ATOMIC_RELAXED);
 }
 
 bool worker_is_wanted(const struct worker *worker)
@@ -107,7 +128,7 @@ static void resume_ready(struct worker *worker)
         next = conn->ready_next;
         conn->ready = false;
         if (!conn_resume(conn))
-            conn_free(&conn);
+            conn_end(&conn, conn->end);
     }
 }
 
@@ -123,28 +144,63 @@ static void run_round(struct worker *worker)
         resume_ready(worker);
 }
 
+/* ---- the idle ---- */
+
+static void kick(struct conn *conn)
+{
+    METRIC_UP(conn->worker->counters.idle_kicks);
+    conn_end(&conn, CONN_END_IDLE);
+}
+
+static void on_idle_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+
+    (void)fd;
+    (void)what;
+    worker_set_now(worker);
+    idle_wheel_turn(&worker->wheel, worker->now_s, kick);
+}
+
+/* One timer for all; without a timeout there is none at all. */
+static bool await_idle(struct worker *worker)
+{
+    const struct timeval tick = {.tv_sec = 1};
+
+    return event_assign(&worker->idle_event, worker->base, -1, EV_PERSIST,
+                        on_idle_tick, worker) == 0 &&
+           (worker->wheel.timeout_s == 0 ||
+            event_add(&worker->idle_event, &tick) == 0);
+}
+
 /* ---- the end ---- */
+
+static void close_sent(struct conn *conn)
+{
+    if (conn->unsent == NULL)
+        conn_end(&conn, CONN_END_SHUTDOWN);
+}
+
+static void close_any(struct conn *conn)
+{
+    conn_end(&conn, CONN_END_SHUTDOWN);
+}
 
 /* Those that have nothing unsent. */
 static void close_idle(struct worker *worker)
 {
-    struct conn *conn, *next;
+    struct conn *conn;
 
     for (conn = take_ready(worker); conn != NULL; conn = conn->ready_next)
         conn->ready = false;
-    for (conn = worker->conns; conn != NULL; conn = next) {
-        next = conn->next;
-        if (conn->unsent == NULL)
-            conn_free(&conn);
-    }
+    idle_wheel_each(&worker->wheel, close_sent);
 }
 
 static void close_all(struct worker *worker)
 {
     struct conn *conn;
 
-    while ((conn = worker->conns) != NULL)
-        conn_free(&conn);
+    idle_wheel_each(&worker->wheel, close_any);
     while ((conn = worker->arrivals) != NULL) {
         worker->arrivals = conn->next;
         conn_free(&conn);
@@ -157,7 +213,8 @@ static void finish(struct worker *worker)
     uint64_t deadline_ns = clock_now(worker->clock) + worker->stop_ns;
     uint64_t now_ns;
 
-    for (close_idle(worker); worker->conns != NULL; close_idle(worker)) {
+    for (close_idle(worker); !idle_wheel_is_empty(&worker->wheel);
+         close_idle(worker)) {
         struct timeval rest;
 
         now_ns = clock_now(worker->clock);
@@ -192,8 +249,8 @@ static struct event_base *new_base(void)
 
     if (config == NULL)
         return NULL;
-    /* No timers run here, so libevent need not ask for the time; and only
-     * this thread uses the base. */
+    /* Timers are rare here, so libevent need not keep the time; and only this
+     * thread uses the base. */
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
                                       EVENT_BASE_FLAG_IGNORE_ENV |
                                       EVENT_BASE_FLAG_NO_CACHE_TIME);
@@ -216,7 +273,8 @@ static bool open_all(struct worker *worker)
     worker->sink = sink_new();
     worker->input = memory_new(WORKER_INPUT_BYTES, 1);
     return worker->base != NULL && worker->wake_fd >= 0 &&
-           worker->sink != NULL && worker->input != NULL && await_wake(worker);
+           worker->sink != NULL && worker->input != NULL &&
+           await_wake(worker) && await_idle(worker);
 }
 
 struct worker *worker_new(const struct worker_config *config)
@@ -228,10 +286,14 @@ struct worker *worker_new(const struct worker_config *config)
     worker->clock = config->clock;
     worker->commands = config->commands;
     worker->census = config->census;
+    worker->registry = config->registry;
+    worker->held_bytes_max = config->held_bytes_max;
     worker->turn_requests_max = config->turn_requests_max;
     worker->stop_ns = config->stop_ns;
     worker->ready_tail = &worker->ready;
     worker->arrivals_tail = &worker->arrivals;
+    worker->now_s = (uint32_t)(clock_now(config->clock) / NS_PER_S);
+    idle_wheel_init(&worker->wheel, config->idle_timeout_s, worker->now_s);
     lock_init(&worker->lock, LOCK_RANK_SERVER);
     if (!open_all(worker))
         worker_free(&worker);
@@ -247,6 +309,8 @@ void worker_free(struct worker **worker_at)
     close_all(worker);
     if (event_initialized(&worker->wake_event))
         event_del(&worker->wake_event);
+    if (event_initialized(&worker->idle_event))
+        event_del(&worker->idle_event);
     if (worker->wake_fd >= 0)
         close(worker->wake_fd);
     if (worker->base != NULL)

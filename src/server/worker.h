@@ -8,19 +8,27 @@
 #include "src/base/error.h"
 #include "src/base/lock.h"
 #include "src/command/session.h"
+#include "src/server/census.h"
 #include "src/server/conn.h"
+#include "src/server/idle_wheel.h"
+#include "src/server/registry.h"
 #include "src/server/server_metrics.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <sys/uio.h>
 
 #define WORKER_INPUT_BYTES (64u * 1024)
 #define WORKER_VECTORS_MAX 512
 
-/* Connections as all threads of a server count them. */
-struct conn_census {
-    _Atomic uint64_t current;
+struct worker_config {
+    const struct clock *clock;
+    struct command_thread *commands;
+    struct conn_census *census;
+    struct registry *registry;
+    size_t turn_requests_max;
+    uint64_t stop_ns;
+    uint32_t idle_timeout_s; /* 0: none. */
+    uint64_t held_bytes_max; /* What its connections may hold; 0: any. */
 };
 
 struct worker {
@@ -28,8 +36,10 @@ struct worker {
     const struct clock *clock;
     struct command_thread *commands;
     struct conn_census *census;
+    struct registry *registry;
     size_t turn_requests_max;
     uint64_t stop_ns;
+    uint64_t held_bytes_max;
     struct event_base *base;
     int wake_fd;
     pthread_t thread;
@@ -37,9 +47,12 @@ struct worker {
     /* The worker's own. */
     struct event wake_event;
     struct sink *sink;
-    char *input; /* WORKER_INPUT_BYTES */
-    struct conn *conns;
-    struct conn *ready; /* Those that gave way, first come first served. */
+    char *input;             /* WORKER_INPUT_BYTES */
+    struct idle_wheel wheel; /* Its connections. */
+    struct event idle_event;
+    uint32_t now_s;      /* As of this round. */
+    uint64_t held_bytes; /* By connections, between turns. Read by any. */
+    struct conn *ready;  /* Those that gave way, first come first served. */
     struct conn **ready_tail;
     bool now_known; /* The time was set in this round of the loop. */
     bool stopping;
@@ -51,14 +64,6 @@ struct worker {
     struct conn *arrivals;
     struct conn **arrivals_tail;
     bool stop_asked;
-};
-
-struct worker_config {
-    const struct clock *clock;
-    struct command_thread *commands;
-    struct conn_census *census;
-    size_t turn_requests_max;
-    uint64_t stop_ns;
 };
 
 /* Errors: NULL when memory or descriptors are exhausted. */
@@ -79,6 +84,10 @@ void worker_give(struct worker *worker, struct conn *conn);
 void worker_set_now(struct worker *worker);
 /* Are others waiting for their turn in this round? */
 bool worker_is_wanted(const struct worker *worker);
+/* A connection holds so much more memory between its turns; false when that is
+ * beyond the limit of all (read_buf_mem_limit), and it is not counted then. */
+MUST_CHECK bool worker_hold_more(struct worker *worker, size_t size);
+void worker_hold_less(struct worker *worker, size_t size);
 /* Gives way: conn_resume() comes when the others had their turn. */
 void worker_queue(struct worker *worker, struct conn *conn);
 

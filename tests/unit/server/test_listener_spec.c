@@ -27,8 +27,8 @@ static const struct {
     {"tag_12345678_:a", "a", -1, LISTENER_TLS_DEFAULT, -1, "12345678"},
     {"tag[x]:proto[ascii]:mtls:a:2", "a", 2, LISTENER_TLS_MUTUAL, SESSION_TEXT,
      "x"},
-    {"mtls:proto[binary]:tag_x_:[fd00::1]:2", "fd00::1", 2,
-     LISTENER_TLS_MUTUAL, SESSION_BINARY, "x"},
+    {"mtls:proto[binary]:tag_x_:[fd00::1]:2", "fd00::1", 2, LISTENER_TLS_MUTUAL,
+     SESSION_BINARY, "x"},
 };
 
 START_TEST(each_entry_is_read_as_written)
@@ -36,8 +36,8 @@ START_TEST(each_entry_is_read_as_written)
     char words[SERVER_WORDS_MAX];
     struct listener_spec spec;
 
-    ck_assert_int_eq(
-        listener_spec_parse(slice_of(rows[_i].text), &spec, words), 0);
+    ck_assert_int_eq(listener_spec_parse(slice_of(rows[_i].text), &spec, words),
+                     0);
     ck_assert_str_eq(spec.endpoint.host, rows[_i].host);
     ck_assert_int_eq(spec.endpoint.has_port, rows[_i].port >= 0);
     if (rows[_i].port >= 0)
