@@ -22,4 +22,10 @@ libbase_a_SOURCES = \
 	src/base/number.h \
 	src/base/slice.h \
 	src/base/stamp.c \
-	src/base/stamp.h
+	src/base/stamp.h \
+	src/base/watch.c \
+	src/base/watch.h \
+	src/base/watch_ring.c \
+	src/base/watch_ring.h \
+	src/base/watcher.c \
+	src/base/watcher.h

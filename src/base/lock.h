@@ -22,6 +22,8 @@
     X(CLASS, "engine: one slab class: free chunks and LRU lists") \
     X(PAGES, "engine: the pool of free pages") \
     X(JOURNAL, "replication: the log of changes and the tombstones") \
+    X(WATCH, "watchers: the lists of producers and watchers") \
+    X(WATCH_LINES, "watchers: lines of one producer or for one watcher") \
     X(STATS, "anywhere: sums of counters")
 
 enum lock_rank {

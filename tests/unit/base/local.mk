@@ -10,7 +10,8 @@ check_PROGRAMS += \
 	tests/unit/base/test_metrics \
 	tests/unit/base/test_number \
 	tests/unit/base/test_slice \
-	tests/unit/base/test_stamp
+	tests/unit/base/test_stamp \
+	tests/unit/base/test_watch
 
 tests_unit_base_test_clock_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_cursor_LDADD = $(LINK_BASE) $(CHECK_LIBS)
@@ -23,3 +24,4 @@ tests_unit_base_test_metrics_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_number_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_slice_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_stamp_LDADD = $(LINK_BASE) $(CHECK_LIBS)
+tests_unit_base_test_watch_LDADD = $(LINK_BASE) $(CHECK_LIBS)
