@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Written by hand rather than with the C library's, which skips blanks, takes
- * signs, needs a NUL and listens to the locale. */
+/* Written by hand rather than with the C library's, which skips blanks, needs
+ * a NUL and listens to the locale. */
 #include "src/base/number.h"
 
 #include "src/base/invariant.h"
@@ -41,7 +41,7 @@ static bool all_digits(struct slice text)
     return true;
 }
 
-int number_u64(struct slice text, uint64_t *out)
+static int unsigned_u64(struct slice text, uint64_t *out)
 {
     uint64_t value = 0;
     size_t i;
@@ -61,6 +61,18 @@ int number_u64(struct slice text, uint64_t *out)
     }
     *out = value;
     return 0;
+}
+
+static struct slice without_sign(struct slice text)
+{
+    return slice_make(text.data + 1, text.size - 1);
+}
+
+int number_u64(struct slice text, uint64_t *out)
+{
+    if (UNLIKELY(text.size > 0 && text.data[0] == '+'))
+        text = without_sign(text);
+    return unsigned_u64(text, out);
 }
 
 int number_u32(struct slice text, uint32_t *out)
@@ -83,9 +95,8 @@ int number_i64(struct slice text, int64_t *out)
     uint64_t size;
     int error;
 
-    if (negative)
-        text = slice_make(text.data + 1, text.size - 1);
-    error = number_u64(text, &size);
+    error = negative ? unsigned_u64(without_sign(text), &size)
+                     : number_u64(text, &size);
     if (error != 0)
         return error;
     if (size > limit)

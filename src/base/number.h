@@ -10,8 +10,8 @@
 
 #define NUMBER_DIGITS_MAX 20 /* 18446744073709551615 */
 
-/* The whole slice must be a number: digits only for the unsigned, one leading
- * '-' for the signed; no blanks, no '+'.
+/* The whole slice must be a number: digits, before which may stand one '+',
+ * for the signed one '-' as well; no blanks.
  * Errors: -ERR_SYNTAX (empty, other characters), -ERR_RANGE. *out is
  *         untouched then. */
 MUST_CHECK int number_u64(struct slice text, uint64_t *out);

@@ -14,9 +14,8 @@ struct command_thread;
 struct commands_config {
     const char *version; /* For the reply to `version`; outlives us. */
     uint64_t item_bytes_max;
-    bool cas_shown;     /* False with -C: gets shows 0, and a cas with 0 is a
-                           replace; with anything else it finds another
-                           version. */
+    bool cas_shown;     /* False with -C: gets shows 0, and every cas finds
+                           another version. */
     bool flush_allowed; /* False with -F. */
 };
 

@@ -141,13 +141,8 @@ void execute_write(const struct command_thread *thread, const struct op *op,
         .cas = request->number,
         .value_size = request->value_size,
     };
-    if (write->mode != ENGINE_CAS || thread->commands->config.cas_shown)
-        return;
-    /* Without versions each item has 0, and no item has anything else. */
-    if (request->number == 0)
-        write->mode = ENGINE_REPLACE;
-    else
-        write->cas = STAMP_NONE;
+    if (write->mode == ENGINE_CAS && !thread->commands->config.cas_shown)
+        write->cas = STAMP_NONE; /* No item has that. */
 }
 
 void execute_stored(const struct command_thread *thread,

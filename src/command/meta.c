@@ -156,16 +156,14 @@ static stamp_t shown_cas(const struct command_thread *thread, stamp_t cas)
 }
 
 /* Whether a cas unique is to be compared, and with what. Without versions each
- * item has 0, and no item has anything else. */
+ * item has 0, no item has anything else, and none is stored by it. */
 static bool wants_cas(const struct command_thread *thread,
                       const struct meta *meta, stamp_t *cas)
 {
     bool shown = thread->commands->config.cas_shown;
 
-    if (!meta_has(meta, 'C') || (!shown && meta->wanted_cas == 0))
-        return false;
     *cas = shown ? meta->wanted_cas : STAMP_MAX;
-    return true;
+    return meta_has(meta, 'C') && (shown || meta->wanted_cas != 0);
 }
 
 /* How long what N makes will live: a T behind it has the last word. */
@@ -366,7 +364,7 @@ void meta_write(const struct command_thread *thread, const struct op *op,
         write->vivify_expires_at_s =
             engine_expires_at(thread->engine_thread, meta->vivify_s);
     write->compare = wants_cas(thread, meta, &write->cas);
-    if (write->compare &&
+    if (meta_has(meta, 'C') &&
         (write->mode == ENGINE_SET || write->mode == ENGINE_REPLACE))
         write->mode = ENGINE_CAS;
 }

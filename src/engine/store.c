@@ -430,7 +430,8 @@ static enum engine_outcome commit_join_once(struct engine_thread *thread,
     if (joint.shape.value_size > UINT32_MAX ||
         item_shape_bytes(&joint.shape) > thread->engine->item_bytes_max) {
         engine_item_release(thread, &joint.old);
-        return refuse(thread, write, ENGINE_TOO_LARGE);
+        (void)refuse(thread, write, ENGINE_TOO_LARGE);
+        return ENGINE_NOT_STORED;
     }
     whole = join(thread, write, &joint.shape, joint.old, *added);
     engine_item_release(thread, &joint.old);

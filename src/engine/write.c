@@ -4,13 +4,18 @@
 #include "src/engine/change.h"
 #include "src/engine/lru.h"
 
-/* What memcached's users call a number: digits, with blanks before or behind,
- * which is how a number that became shorter is kept. */
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* What memcached's users call a number: digits, with white space before or
+ * behind; blanks behind are how a number that became shorter is kept. */
 static bool parse_number(struct slice text, uint64_t *out)
 {
-    while (text.size > 0 && text.data[0] == ' ')
+    while (text.size > 0 && is_space(text.data[0]))
         text = slice_make(text.data + 1, text.size - 1);
-    while (text.size > 0 && text.data[text.size - 1] == ' ')
+    while (text.size > 0 && is_space(text.data[text.size - 1]))
         text.size--;
     return number_u64(text, out) == 0;
 }

@@ -154,9 +154,9 @@ static bool is_letter(char c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-static enum request_error take_flag(struct slice word, struct request *request)
+/* Notes that a flag is there, if it can be. */
+static enum request_error note_flag(struct slice word, struct meta *meta)
 {
-    struct meta *meta = &request->meta;
     char letter = word.data[0];
 
     if (!is_letter(letter))
@@ -167,7 +167,38 @@ static enum request_error take_flag(struct slice word, struct request *request)
         return REQUEST_UNKNOWN_FLAG;
     meta->given |= META_BIT(letter);
     meta->letters[meta->count++] = letter;
-    return flags[letter - 'A'](word, request);
+    return REQUEST_FINE;
+}
+
+static enum request_error note_flags(struct slice words, struct meta *meta)
+{
+    enum request_error error = REQUEST_FINE;
+    struct slice word = text_take(&words);
+
+    while (word.size > 0 && error == REQUEST_FINE) {
+        error = note_flag(word, meta);
+        word = text_take(&words);
+    }
+    return error;
+}
+
+/* All of them are known. Of several bad tokens memcached tells the last, but
+ * of client flags only when they are all that is wrong. */
+static enum request_error take_flags(struct slice words,
+                                     struct request *request)
+{
+    enum request_error error = REQUEST_FINE;
+    struct slice word = text_take(&words);
+
+    while (word.size > 0) {
+        enum request_error bad = flags[word.data[0] - 'A'](word, request);
+
+        if (error == REQUEST_FINE ||
+            (bad != REQUEST_FINE && bad != REQUEST_BAD_LINE))
+            error = bad;
+        word = text_take(&words);
+    }
+    return error;
 }
 
 /* ma and md say the same of nearly everything. */
@@ -208,8 +239,7 @@ static bool has_too_many(struct slice words, unsigned before)
 
 void meta_parse(struct slice words, unsigned before, struct request *request)
 {
-    enum request_error error = REQUEST_FINE;
-    struct slice word;
+    enum request_error error;
 
     memset(&request->meta, 0, sizeof(request->meta));
     request->meta.delta = 1;
@@ -217,9 +247,10 @@ void meta_parse(struct slice words, unsigned before, struct request *request)
         request->error = REQUEST_MANY_FLAGS;
         return;
     }
-    for (word = text_take(&words); word.size > 0 && error == REQUEST_FINE;
-         word = text_take(&words))
-        error = as_worded(request->verb, take_flag(word, request));
+    error = note_flags(words, &request->meta);
+    if (error == REQUEST_FINE)
+        error = take_flags(words, request);
+    error = as_worded(request->verb, error);
     if (error == REQUEST_FINE)
         error = check_mode(request->verb, request->meta.mode);
     request->error = error;

@@ -29,7 +29,13 @@ static const struct {
     {"", -ERR_SYNTAX, UNTOUCHED},
     {" 1", -ERR_SYNTAX, UNTOUCHED},
     {"1 ", -ERR_SYNTAX, UNTOUCHED},
-    {"+1", -ERR_SYNTAX, UNTOUCHED},
+    {"+1", 0, 1},
+    {"+18446744073709551615", 0, UINT64_MAX},
+    {"+18446744073709551616", -ERR_RANGE, UNTOUCHED},
+    {"+", -ERR_SYNTAX, UNTOUCHED},
+    {"++1", -ERR_SYNTAX, UNTOUCHED},
+    {"+-1", -ERR_SYNTAX, UNTOUCHED},
+    {"1+", -ERR_SYNTAX, UNTOUCHED},
     {"-1", -ERR_SYNTAX, UNTOUCHED},
     {"0x1", -ERR_SYNTAX, UNTOUCHED},
     {"1:", -ERR_SYNTAX, UNTOUCHED}, /* The character after '9'. */
@@ -82,6 +88,9 @@ static const struct {
     {"-18446744073709551615", -ERR_RANGE, UNTOUCHED},
     {"-", -ERR_SYNTAX, UNTOUCHED},
     {"--1", -ERR_SYNTAX, UNTOUCHED},
+    {"+1", 0, 1},
+    {"-+1", -ERR_SYNTAX, UNTOUCHED},
+    {"+-1", -ERR_SYNTAX, UNTOUCHED},
     {"", -ERR_SYNTAX, UNTOUCHED},
 };
 

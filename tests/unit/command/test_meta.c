@@ -497,7 +497,9 @@ START_TEST(without_versions_every_cas_is_zero)
     client_init(&client, &host);
     send_small(&client, "ms a 1 c E5\r\n1\r\nmg a c\r\nma a c\r\n",
                "HD c0\r\nHD c0\r\nHD c0\r\n");
-    send_small(&client, "ms a 1 C1\r\nx\r\nms a 1 C0\r\nx\r\n", "EX\r\nHD\r\n");
+    send_small(&client, "ms a 1 C1\r\nx\r\nms a 1 C0\r\nx\r\n", "EX\r\nEX\r\n");
+    send_small(&client, "ms a 1 MR C0\r\nx\r\nms a 1\r\nx\r\n",
+               "EX\r\nHD\r\n");
     send_small(&client, "mg a v C0\r\nmg a C7 v\r\n", "HD\r\nVA 1\r\nx\r\n");
     send_small(&client, "ms a 1 MA C1\r\nx\r\nms a 1 MA C0 s\r\nx\r\n",
                "EX\r\nHD s2\r\n");

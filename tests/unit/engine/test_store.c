@@ -165,7 +165,7 @@ START_TEST(an_append_past_the_limit_keeps_the_old_value)
     put(&fx, "k", text_of(150 * KIB));
     ck_assert_int_eq(
         store(&fx, ENGINE_APPEND, "k", text_of(100 * KIB), 0, 0, 0),
-        ENGINE_TOO_LARGE);
+        ENGINE_NOT_STORED);
     ck_assert_str_eq(value_of(&fx, "k"), text_of(150 * KIB));
 }
 END_TEST

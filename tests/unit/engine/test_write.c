@@ -110,6 +110,23 @@ START_TEST(a_longer_number_can_need_another_chunk)
 }
 END_TEST
 
+START_TEST(white_space_around_a_number_is_nothing)
+{
+    static const char *const texts[] = {" 7", "7 ", "\t7", "7\r\n", "+7"};
+    uint64_t value;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        put(&fx, "k", texts[i]);
+        ck_assert_int_eq(count("k", false, 1, &value), ENGINE_STORED);
+        ck_assert_uint_eq(value, 8);
+    }
+    put(&fx, "k", "7 7");
+    ck_assert_int_eq(count("k", false, 1, &value), ENGINE_NOT_A_NUMBER);
+    put(&fx, "k", " ");
+    ck_assert_int_eq(count("k", false, 1, &value), ENGINE_NOT_A_NUMBER);
+}
+END_TEST
+
 START_TEST(a_large_value_is_no_number)
 {
     static char digits[40 * KIB + 1];
@@ -156,6 +173,7 @@ static void add_tests(TCase *tests)
                         sizeof(rows) / sizeof(rows[0]));
     tcase_add_test(tests, an_absent_key_cannot_be_counted);
     tcase_add_test(tests, a_longer_number_can_need_another_chunk);
+    tcase_add_test(tests, white_space_around_a_number_is_nothing);
     tcase_add_test(tests, a_large_value_is_no_number);
     tcase_add_test(tests, a_removal_is_told_also_when_nothing_was_here);
     tcase_add_test(tests, removing_what_has_expired_finds_nothing);
