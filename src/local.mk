@@ -7,7 +7,12 @@ liboptions_a_SOURCES = \
 	src/options.h \
 	src/options_help.c \
 	src/options_peer.c \
-	src/options_settings.c
+	src/options_rules.c \
+	src/options_rules.h \
+	src/options_settings.c \
+	src/options_table.c \
+	src/options_value.c \
+	src/options_value.h
 
 bin_PROGRAMS += twincached
 twincached_SOURCES = \

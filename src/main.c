@@ -152,9 +152,14 @@ static void show_server(void *ctx, struct stats_out *out)
     server_stats(((struct daemon *)ctx)->server, out);
 }
 
+/* What the command line said, or what commands made of it since. */
 static void show_settings(void *ctx, struct stats_out *out)
 {
-    options_settings(&((struct daemon *)ctx)->options, out);
+    struct daemon *daemon = ctx;
+    struct options live = daemon->options;
+
+    live.verbosity = log_verbosity();
+    options_settings(&live, out);
 }
 
 static void show_replication(void *ctx, struct stats_out *out)
@@ -408,6 +413,7 @@ int main(int argc, char *argv[])
     if (tell(&daemon.options))
         return EXIT_SUCCESS;
     log_set_verbosity((int)daemon.options.verbosity);
+    options_warn(&daemon.options);
     clock_init_real(&daemon.clock);
     return run(&daemon);
 }

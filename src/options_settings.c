@@ -2,7 +2,7 @@
 /* The lines of `stats settings`, from the table, with memcached's names. */
 #include "src/options.h"
 
-#include "src/base/log.h"
+#include "src/base/invariant.h"
 #include "src/base/memory.h"
 
 static const void *field_of(const struct options *options,
@@ -28,7 +28,7 @@ static void put_list(struct stats_out *out, const char *name,
 }
 
 static void put_text(struct stats_out *out, const struct option_spec *spec,
-                     const void *field)
+                     const void *field, const char *absent)
 {
     const char *text;
 
@@ -37,12 +37,65 @@ static void put_text(struct stats_out *out, const struct option_spec *spec,
         return;
     }
     text = *(const char *const *)field;
-    out->put(out, spec->setting, text != NULL ? text : "NULL");
+    out->put(out, spec->setting, text != NULL ? text : absent);
 }
+
+static void put_bool(struct stats_out *out, const char *name, bool value)
+{
+    out->put(out, name, value ? "yes" : "no");
+}
+
+/* ---- numbers that are shown as something else ---- */
+
+static const char *const protocols[] = {
+    [OPTION_PROTOCOL_AUTO] = "auto-negotiate",
+    [OPTION_PROTOCOL_ASCII] = "ascii",
+    [OPTION_PROTOCOL_BINARY] = "binary",
+};
+
+/* memcached shows OpenSSL's flags. */
+static const char *const verify_modes[] = {"0", "1", "3", "7"};
+
+static const char *const tls_versions[] = {
+    "tlsv1.0",
+    "tlsv1.1",
+    "tlsv1.2",
+    "tlsv1.3",
+};
+
+static void put_word(struct stats_out *out, const char *name, int64_t index,
+                     const char *const words[], size_t count)
+{
+    INVARIANT(index >= 0);
+    INVARIANT((size_t)index < count);
+    out->put(out, name, words[index]);
+}
+
+#define PUT_WORD(out, name, field, words) \
+    put_word(out, name, *(const int64_t *)(field), words, COUNT_OF(words))
 
 static void put_growth(struct stats_out *out, const char *name, double growth)
 {
     stats_put(out, name, "%.2f", growth > 0 ? growth : OPTIONS_GROWTH_DEFAULT);
+}
+
+static void put_number(struct stats_out *out, const struct option_spec *spec,
+                       int64_t value)
+{
+    const char *name = spec->setting;
+
+    if (spec->show == OPTION_SHOW_KIB)
+        stats_put_i64(out, name, value * (int64_t)KIB);
+    else if (spec->show == OPTION_SHOW_MIB)
+        stats_put_i64(out, name, value * (int64_t)MIB);
+    else if (spec->show == OPTION_SHOW_OCTAL)
+        stats_put(out, name, "%llo", (unsigned long long)value);
+    else if (spec->show == OPTION_SHOW_CHARACTER)
+        stats_put(out, name, "%c", (char)value);
+    else if (spec->show == OPTION_SHOW_NUMBER_OR_NULL && value == 0)
+        out->put(out, name, "(null)");
+    else
+        stats_put_i64(out, name, value);
 }
 
 static void put_option(struct stats_out *out, const struct option_spec *spec,
@@ -54,25 +107,48 @@ static void put_option(struct stats_out *out, const struct option_spec *spec,
     case OPTION_SHOW_NOTHING:
         break;
     case OPTION_SHOW_NUMBER:
-        stats_put_i64(out, name, *(const int64_t *)field);
-        break;
+    case OPTION_SHOW_NUMBER_OR_NULL:
+    case OPTION_SHOW_KIB:
     case OPTION_SHOW_MIB:
-        stats_put_i64(out, name, *(const int64_t *)field * (int64_t)MIB);
+    case OPTION_SHOW_OCTAL:
+    case OPTION_SHOW_CHARACTER:
+        put_number(out, spec, *(const int64_t *)field);
+        break;
+    case OPTION_SHOW_DECIMAL2:
+        stats_put(out, name, "%.2f", *(const double *)field);
+        break;
+    case OPTION_SHOW_DECIMAL3:
+        stats_put(out, name, "%.3f", *(const double *)field);
         break;
     case OPTION_SHOW_GROWTH:
         put_growth(out, name, *(const double *)field);
         break;
     case OPTION_SHOW_TEXT:
-        put_text(out, spec, field);
+        put_text(out, spec, field, "NULL");
+        break;
+    case OPTION_SHOW_TEXT_IN_PARENTHESES:
+        put_text(out, spec, field, "(null)");
+        break;
+    case OPTION_SHOW_GIVEN:
+        put_bool(out, name, *(const char *const *)field != NULL);
+        break;
+    case OPTION_SHOW_YES_NO:
+        put_bool(out, name, *(const bool *)field);
+        break;
+    case OPTION_SHOW_NO_YES:
+        put_bool(out, name, !*(const bool *)field);
         break;
     case OPTION_SHOW_OFF_ON:
         out->put(out, name, *(const bool *)field ? "off" : "on");
         break;
-    case OPTION_SHOW_NO_YES:
-        out->put(out, name, *(const bool *)field ? "no" : "yes");
+    case OPTION_SHOW_PROTOCOL:
+        PUT_WORD(out, name, field, protocols);
         break;
-    case OPTION_SHOW_VERBOSITY:
-        stats_put_i64(out, name, log_verbosity());
+    case OPTION_SHOW_VERIFY_MODE:
+        PUT_WORD(out, name, field, verify_modes);
+        break;
+    case OPTION_SHOW_TLS_VERSION:
+        PUT_WORD(out, name, field, tls_versions);
         break;
     }
 }
