@@ -13,11 +13,16 @@
 
 #define PATH_MAX_BYTES 4096
 
-static void write_line(void *ctx, bool ipv6, uint16_t port)
+static void write_line(void *ctx, const struct server_address *address)
 {
     FILE *file = ctx;
 
-    (void)fprintf(file, "TCP %s: %u\n", ipv6 ? "INET6" : "INET", port);
+    if (address->kind == LISTENER_UNIX)
+        (void)fprintf(file, "UNIX: %s\n", address->path);
+    else
+        (void)fprintf(file, "%s %s: %u\n",
+                      address->kind == LISTENER_UDP ? "UDP" : "TCP",
+                      address->ipv6 ? "INET6" : "INET", address->port);
 }
 
 static bool write_lines(const struct server *server, const char *path)

@@ -467,3 +467,26 @@ size_t session_run(struct session *session, struct slice input,
     *want = turn.want;
     return taken;
 }
+
+/* A line whose value is to follow, and a client that waits for a reply. */
+static bool awaits_value(struct slice input)
+{
+    struct request request;
+    struct slice line;
+    size_t taken;
+
+    if (input.size == 0 || text_cut_line(input, 0, &line, &taken) != TEXT_LINE)
+        return false;
+    text_parse(line, &request);
+    return request.has_value && !request.noreply;
+}
+
+void session_cut(struct session *session, struct slice rest, struct sink *out)
+{
+    bool answered = session->state == STATE_READY && awaits_value(rest);
+
+    if (session->state == STATE_BODY)
+        answered = !session->body->request.noreply;
+    if (answered)
+        sink_put_literal(out, "CLIENT_ERROR bad data chunk\r\n");
+}

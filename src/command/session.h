@@ -66,6 +66,12 @@ size_t session_run(struct session *session, struct slice input,
                    size_t requests_max, struct sink *out,
                    enum session_want *want);
 
+/* No more input comes: what came was a datagram. Says so of a value that is not
+ * all there; an incomplete line is not answered. The session is then only good
+ * to be freed.
+ * rest: what session_run() did not take. */
+void session_cut(struct session *session, struct slice rest, struct sink *out);
+
 /* Where the next value bytes go when it wants SESSION_BODY: at least one.
  * They may as well come as input. Run it again when they are filled. */
 char *session_space(struct session *session, size_t *room);

@@ -31,7 +31,7 @@ enum conn_end {
 
 /* What it does, in memcached's words. */
 #define CONN_STATES(X) \
-    X(NEW, "conn_new_cmd") \
+    X(NEW, "conn_new_cmd") /* Nothing came yet. */ \
     X(READ, "conn_read") \
     X(RUN, "conn_parse_cmd") \
     X(VALUE, "conn_nread") \

@@ -2,6 +2,10 @@
 /* From what -l says to bound sockets. */
 #include "src/server/listener.h"
 
+#include "src/base/log.h"
+#include "src/base/memory.h"
+#include "src/server/listener_unix.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -35,8 +39,18 @@ fail(int error, char words[SERVER_WORDS_MAX], const char *format, ...)
 
 /* ---- one socket ---- */
 
+/* Replies of some hundred datagrams go out at once. */
+#define UDP_SEND_BYTES (1024 * 1024)
+
+static void set_udp_options(int fd)
+{
+    int bytes = UDP_SEND_BYTES;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
 /* What the listening socket has, an accepted one inherits. */
-static void set_options(int fd, const struct addrinfo *address)
+static void set_tcp_options(int fd)
 {
     const struct linger linger = {0};
     int on = 1;
@@ -45,7 +59,27 @@ static void set_options(int fd, const struct addrinfo *address)
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (address->ai_family == AF_INET6)
+}
+
+/* For packet filters. */
+static void set_mark(int fd, uint32_t mark)
+{
+    if (mark != 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0)
+        log_error("warning: cannot mark sockets with sock_cookie_id %u: %s",
+                  mark, strerror(errno));
+}
+
+static void set_options(int fd, const struct wish *wish, int family)
+{
+    int on = 1;
+
+    if (wish->defaults->kind == LISTENER_UDP)
+        set_udp_options(fd);
+    else
+        set_tcp_options(fd);
+    set_mark(fd, wish->defaults->mark);
+    if (family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 }
 
@@ -87,14 +121,15 @@ static bool same_address(const struct sockaddr *a, const struct sockaddr *b)
 }
 
 /* Do we have that very address already? Names may mean the same. */
-static bool is_bound(const struct listeners *listeners,
+static bool is_bound(const struct listeners *listeners, enum listener_kind kind,
                      const struct addrinfo *address)
 {
     for (size_t i = 0; i < listeners->count; i++) {
         struct sockaddr_storage bound;
         socklen_t size = sizeof(bound);
 
-        if (getsockname(listeners->at[i].fd, (struct sockaddr *)&bound,
+        if (listeners->at[i].kind == kind &&
+            getsockname(listeners->at[i].fd, (struct sockaddr *)&bound,
                         &size) == 0 &&
             same_address((struct sockaddr *)&bound, address->ai_addr))
             return true;
@@ -102,23 +137,52 @@ static bool is_bound(const struct listeners *listeners,
     return false;
 }
 
-/* Errors: -1, and errno. */
-static int open_bound(const struct addrinfo *address)
+/* shared: with the sockets of this address that we have already.
+ * Errors: -1, and errno. */
+static int open_bound(const struct wish *wish, const struct addrinfo *address,
+                      bool shared)
 {
     int fd = socket(address->ai_family,
                     address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
                     address->ai_protocol);
+    int on = 1;
     int saved;
 
     if (fd < 0)
         return -1;
-    set_options(fd, address);
+    set_options(fd, wish, address->ai_family);
+    if (shared)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     if (bind(fd, address->ai_addr, address->ai_addrlen) == 0)
         return fd;
     saved = errno;
     close(fd);
     errno = saved;
     return -1;
+}
+
+/* A UDP socket of its own for each worker, among which the kernel divides the
+ * senders. Only the first had the port to itself when it was bound, so that a
+ * port in use is noticed. */
+static bool open_shared(const struct wish *wish, struct listener *listener,
+                        struct addrinfo *address)
+{
+    int on = 1;
+
+    listener->fds = memory_new(wish->defaults->threads, sizeof(int));
+    if (listener->fds == NULL)
+        return false;
+    listener->fds[listener->fds_count++] = listener->fd;
+    (void)setsockopt(listener->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    set_port(address, listener->port);
+    while (listener->fds_count < wish->defaults->threads) {
+        int fd = open_bound(wish, address, true);
+
+        if (fd < 0)
+            return false;
+        listener->fds[listener->fds_count++] = fd;
+    }
+    return true;
 }
 
 /* ---- one entry ---- */
@@ -132,16 +196,16 @@ static bool family_is_missing(const struct wish *wish)
 
 static int open_wished(const struct wish *wish, struct addrinfo *address)
 {
-    int fd = open_bound(address);
+    int fd = open_bound(wish, address, false);
 
     if (fd >= 0 || errno != EADDRINUSE || !wish->same_port)
         return fd;
     set_port(address, 0);
-    return open_bound(address);
+    return open_bound(wish, address, false);
 }
 
-static void keep(struct listeners *listeners, struct wish *wish, int fd,
-                 bool ipv6)
+static struct listener *keep(struct listeners *listeners, struct wish *wish,
+                             int fd, bool ipv6)
 {
     struct listener *listener = &listeners->at[listeners->count++];
 
@@ -151,6 +215,7 @@ static void keep(struct listeners *listeners, struct wish *wish, int fd,
                                   .port = bound_port(fd),
                                   .spec = wish->spec,
                                   .session = wish->defaults->session};
+    listener->session.datagram = wish->defaults->kind == LISTENER_UDP;
     if (wish->spec.has_protocol)
         listener->session.protocol = wish->spec.protocol;
     wish->found = true;
@@ -158,19 +223,33 @@ static void keep(struct listeners *listeners, struct wish *wish, int fd,
         wish->port = listener->port;
         wish->same_port = true;
     }
+    return listener;
+}
+
+static int fail_to_bind(const struct wish *wish, char words[SERVER_WORDS_MAX])
+{
+    bool udp = wish->defaults->kind == LISTENER_UDP;
+
+    return fail(-ERR_SYSTEM, words,
+                "cannot listen on %s %sport %d: %s; another address (-l) or "
+                "port (-%c) may be free",
+                wish->host != NULL ? wish->host : "any address",
+                udp ? "UDP " : "", wish->port, strerror(errno),
+                udp ? 'U' : 'p');
 }
 
 MUST_CHECK static int bind_one(struct listeners *listeners, struct wish *wish,
                                struct addrinfo *address,
                                char words[SERVER_WORDS_MAX])
 {
+    struct listener *listener;
     int fd;
 
     if (listeners->count == SERVER_LISTENERS_MAX)
         return fail(-ERR_LIMIT, words, "cannot listen on more than %d sockets",
                     SERVER_LISTENERS_MAX);
     set_port(address, wish->port);
-    if (is_bound(listeners, address)) {
+    if (is_bound(listeners, wish->defaults->kind, address)) {
         wish->found = true;
         return 0;
     }
@@ -178,21 +257,21 @@ MUST_CHECK static int bind_one(struct listeners *listeners, struct wish *wish,
     if (fd < 0 && family_is_missing(wish))
         return 0;
     if (fd < 0)
-        return fail(-ERR_SYSTEM, words,
-                    "cannot listen on %s port %d: %s; another address (-l) or "
-                    "port (-p) may be free",
-                    wish->host != NULL ? wish->host : "any address", wish->port,
-                    strerror(errno));
-    keep(listeners, wish, fd, address->ai_family == AF_INET6);
+        return fail_to_bind(wish, words);
+    listener = keep(listeners, wish, fd, address->ai_family == AF_INET6);
+    if (listener->kind == LISTENER_UDP && !open_shared(wish, listener, address))
+        return fail_to_bind(wish, words);
     return 0;
 }
 
 MUST_CHECK static int resolve(const struct wish *wish, struct addrinfo **out,
                               char words[SERVER_WORDS_MAX])
 {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                                   .ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_PASSIVE};
+    const struct addrinfo hints = {
+        .ai_family = AF_UNSPEC,
+        .ai_socktype =
+            wish->defaults->kind == LISTENER_UDP ? SOCK_DGRAM : SOCK_STREAM,
+        .ai_flags = AI_PASSIVE};
     int error = getaddrinfo(wish->host, "0", &hints, out);
 
     if (error == 0)
@@ -279,19 +358,52 @@ int listeners_bind(struct listeners *listeners, const char *text,
     return error;
 }
 
+static int fail_to_listen(const struct listener *listener,
+                          char words[SERVER_WORDS_MAX])
+{
+    if (listener->kind == LISTENER_UNIX)
+        return fail(-ERR_SYSTEM, words, "cannot listen on %s: %s",
+                    listener->file.path, strerror(errno));
+    return fail(-ERR_SYSTEM, words, "cannot listen on port %u: %s",
+                listener->port, strerror(errno));
+}
+
 int listeners_open(struct listeners *listeners, int backlog,
                    char words[SERVER_WORDS_MAX])
 {
     for (size_t i = 0; i < listeners->count; i++) {
-        if (listen(listeners->at[i].fd, backlog) != 0)
-            return fail(-ERR_SYSTEM, words, "cannot listen on port %u: %s",
-                        listeners->at[i].port, strerror(errno));
+        const struct listener *listener = &listeners->at[i];
+
+        if (listener->kind != LISTENER_UDP &&
+            listen(listener->fd, backlog) != 0)
+            return fail_to_listen(listener, words);
     }
     return 0;
 }
 
+static void close_listener(struct listener *listener)
+{
+    if (listener->kind == LISTENER_UNIX)
+        listener_unix_remove(listener);
+    if (listener->fd >= 0)
+        close(listener->fd);
+    listener->fd = -1;
+    for (size_t i = 1; i < listener->fds_count; i++)
+        close(listener->fds[i]);
+    memory_free(&listener->fds);
+    listener->fds_count = 0;
+}
+
 void listeners_close(struct listeners *listeners)
 {
+    for (size_t i = 0; i < listeners->count; i++) {
+        if (listeners->at[i].kind != LISTENER_UDP)
+            close_listener(&listeners->at[i]);
+    }
+}
+
+void listeners_fini(struct listeners *listeners)
+{
     while (listeners->count > 0)
-        close(listeners->at[--listeners->count].fd);
+        close_listener(&listeners->at[--listeners->count]);
 }

@@ -6,18 +6,23 @@
 
 #include "src/server/listener_spec.h"
 
-enum listener_kind {
-    LISTENER_TCP,
-    LISTENER_UDP,
-    LISTENER_UNIX,
+#include <sys/types.h>
+
+/* The file of a UNIX socket. */
+struct listener_file {
+    char *path; /* Absolute. */
+    ino_t inode;
 };
 
 /* Immutable once bound. Its connections point to it and end before it does. */
 struct listener {
     enum listener_kind kind;
     int fd;
+    int *fds; /* UDP: one for each worker, fd the first; else NULL. */
+    size_t fds_count;
     bool ipv6;
-    uint16_t port; /* As bound. */
+    uint16_t port;             /* As bound; 0 for a UNIX socket. */
+    struct listener_file file; /* UNIX only. */
     struct listener_spec spec;
     struct session_config session; /* Of all who come in here. */
 };
@@ -30,7 +35,9 @@ struct listeners {
 /* What all sockets of a kind have in common. */
 struct listener_defaults {
     enum listener_kind kind; /* TCP or UDP. */
-    int port;                /* 0 or below: any free one. */
+    int port;                /* Below 0: any free one. */
+    size_t threads;          /* UDP: sockets for each address. */
+    uint32_t mark;           /* sock_cookie_id; 0: none. */
     struct session_config session;
 };
 
@@ -40,9 +47,13 @@ struct listener_defaults {
 MUST_CHECK int listeners_bind(struct listeners *listeners, const char *text,
                               const struct listener_defaults *defaults,
                               char words[SERVER_WORDS_MAX]);
-/* From now on the kernel accepts. Errors: -ERR_SYSTEM, with words. */
+/* From now on the kernel accepts connections.
+ * Errors: -ERR_SYSTEM, with words. */
 MUST_CHECK int listeners_open(struct listeners *listeners, int backlog,
                               char words[SERVER_WORDS_MAX]);
+/* Closes what accepts. */
 void listeners_close(struct listeners *listeners);
+/* Closes all of it, when nobody uses it any more. */
+void listeners_fini(struct listeners *listeners);
 
 #endif

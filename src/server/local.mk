@@ -6,6 +6,7 @@ libserver_a_SOURCES = \
 	src/server/census.h \
 	src/server/conn.c \
 	src/server/conn.h \
+	src/server/conns_stats.c \
 	src/server/endpoint.c \
 	src/server/endpoint.h \
 	src/server/idle_wheel.c \
@@ -14,6 +15,8 @@ libserver_a_SOURCES = \
 	src/server/listener.h \
 	src/server/listener_spec.c \
 	src/server/listener_spec.h \
+	src/server/listener_unix.c \
+	src/server/listener_unix.h \
 	src/server/registry.c \
 	src/server/registry.h \
 	src/server/server.c \
@@ -21,5 +24,9 @@ libserver_a_SOURCES = \
 	src/server/server_inner.h \
 	src/server/server_metrics.h \
 	src/server/server_stats.c \
+	src/server/udp.c \
+	src/server/udp.h \
+	src/server/udp_frame.c \
+	src/server/udp_frame.h \
 	src/server/worker.c \
 	src/server/worker.h

@@ -5,6 +5,7 @@
 #include "src/base/invariant.h"
 #include "src/base/log.h"
 #include "src/base/memory.h"
+#include "src/server/listener_unix.h"
 #include "src/server/server_inner.h"
 
 /* ---- life ---- */
@@ -52,23 +53,41 @@ void server_free(struct server **server_at)
     memory_free(server_at);
 }
 
+MUST_CHECK static int bind_ports(struct server *server, enum listener_kind kind,
+                                 int port, char words[SERVER_WORDS_MAX])
+{
+    const struct server_config *config = &server->config;
+    const struct listener_defaults defaults = {.kind = kind,
+                                               .port = port,
+                                               .threads = config->threads,
+                                               .mark = config->socket_mark,
+                                               .session = config->sessions};
+    struct listeners *listeners = &server->acceptor.listeners;
+    int error = 0;
+
+    if (port == 0)
+        return 0;
+    if (config->listen_count == 0)
+        return listeners_bind(listeners, NULL, &defaults, words);
+    for (size_t i = 0; i < config->listen_count && error == 0; i++)
+        error = listeners_bind(listeners, config->listen[i], &defaults, words);
+    return error;
+}
+
 int server_bind(struct server *server, char words[SERVER_WORDS_MAX])
 {
     const struct server_config *config = &server->config;
-    const struct listener_defaults defaults = {.kind = LISTENER_TCP,
-                                               .port = config->port,
-                                               .session = config->sessions};
-    struct listeners *listeners = &server->acceptor.listeners;
-    int error;
+    int error = 0;
 
-    if (config->listen_count == 0)
-        return listeners_bind(listeners, NULL, &defaults, words);
-    for (size_t i = 0; i < config->listen_count; i++) {
-        error = listeners_bind(listeners, config->listen[i], &defaults, words);
-        if (error != 0)
-            return error;
-    }
-    return 0;
+    if (config->unix_path != NULL)
+        error =
+            listener_unix_bind(&server->acceptor.listeners, config->unix_path,
+                               config->unix_mode, &config->sessions, words);
+    if (error == 0)
+        error = bind_ports(server, LISTENER_TCP, config->port, words);
+    if (error == 0)
+        error = bind_ports(server, LISTENER_UDP, config->udp_port, words);
+    return error;
 }
 
 static int start_worker(struct server *server, size_t index)
@@ -78,6 +97,8 @@ static int start_worker(struct server *server, size_t index)
         .commands = server->config.command_threads[index],
         .census = &server->census,
         .registry = &server->registry,
+        .listeners = &server->acceptor.listeners,
+        .index = index,
         .turn_requests_max = server->config.turn_requests_max,
         .stop_ns = server->config.stop_ms * NS_PER_MS,
         .idle_timeout_s = server->config.idle_timeout_s,
@@ -147,6 +168,8 @@ int server_open(struct server *server, char words[SERVER_WORDS_MAX])
     if (server->accepting && error == 0) {
         log_listeners(listeners);
         acceptor_open(&server->acceptor);
+        for (size_t i = 0; i < server->worker_count; i++)
+            worker_open(server->workers[i]);
     }
     lock_release(&server->port_lock);
     return error;
@@ -172,6 +195,7 @@ void server_stop(struct server *server)
     while (server->worker_count > 0)
         worker_free(&server->workers[--server->worker_count]);
     acceptor_fini(&server->acceptor); /* The last connections wake it. */
+    listeners_fini(&server->acceptor.listeners);
 }
 
 void server_addresses(const struct server *server, server_address_fn *fn,
@@ -179,6 +203,13 @@ void server_addresses(const struct server *server, server_address_fn *fn,
 {
     const struct listeners *listeners = &server->acceptor.listeners;
 
-    for (size_t i = 0; i < listeners->count; i++)
-        fn(ctx, listeners->at[i].ipv6, listeners->at[i].port);
+    for (size_t i = 0; i < listeners->count; i++) {
+        const struct listener *listener = &listeners->at[i];
+        const struct server_address address = {.kind = listener->kind,
+                                               .ipv6 = listener->ipv6,
+                                               .port = listener->port,
+                                               .path = listener->file.path};
+
+        fn(ctx, &address);
+    }
 }

@@ -31,6 +31,12 @@
 struct command_thread;
 struct server;
 
+enum listener_kind {
+    LISTENER_TCP,
+    LISTENER_UDP,
+    LISTENER_UNIX,
+};
+
 struct server_config {
     const struct clock *clock;
     const char *version; /* As `stats` shows it. */
@@ -40,7 +46,10 @@ struct server_config {
     /* Addresses, several in one text after commas; none: all of this host. */
     const char *const *listen;
     size_t listen_count;
-    int port; /* 1..65535; below 0: any free one. */
+    int port;              /* 1..65535; 0: no TCP; below: any free one. */
+    int udp_port;          /* The same for UDP. */
+    const char *unix_path; /* NULL: no UNIX socket. */
+    unsigned unix_mode;    /* Its permissions. */
     int backlog;
     uint64_t connections_max;
     size_t turn_requests_max; /* -R */
@@ -74,13 +83,23 @@ MUST_CHECK int server_open(struct server *server, char words[SERVER_WORDS_MAX]);
  * connections, ends the threads. Accepts a server that was not started. */
 void server_stop(struct server *server);
 
-/* Each bound socket. Thread: after server_bind(). */
-typedef void server_address_fn(void *ctx, bool ipv6, uint16_t port);
+/* A bound socket. */
+struct server_address {
+    enum listener_kind kind;
+    bool ipv6;
+    uint16_t port;    /* 0 for a UNIX socket. */
+    const char *path; /* Of a UNIX socket, else NULL. */
+};
+
+/* Each of them. Thread: after server_bind(). */
+typedef void server_address_fn(void *ctx, const struct server_address *address);
 void server_addresses(const struct server *server, server_address_fn *fn,
                       void *ctx);
 
 /* The server's lines of plain `stats`. Thread: any. */
 void server_stats(struct server *server, struct stats_out *out);
 void server_stats_reset(struct server *server);
+/* The lines of `stats conns`: every socket and what it does. */
+void server_stats_conns(struct server *server, struct stats_out *out);
 
 #endif

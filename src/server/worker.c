@@ -44,6 +44,9 @@ static struct conn *take_arrivals(struct worker *worker)
     worker->arrivals_tail = &worker->arrivals;
     if (worker->stop_asked)
         worker->stopping = true;
+    if (worker->open_asked)
+        udp_open(&worker->udp);
+    worker->open_asked = false;
     lock_release(&worker->lock);
     return arrivals;
 }
@@ -213,6 +216,7 @@ static void finish(struct worker *worker)
     uint64_t deadline_ns = clock_now(worker->clock) + worker->stop_ns;
     uint64_t now_ns;
 
+    udp_close(&worker->udp);
     for (close_idle(worker); !idle_wheel_is_empty(&worker->wheel);
          close_idle(worker)) {
         struct timeval rest;
@@ -295,7 +299,8 @@ struct worker *worker_new(const struct worker_config *config)
     worker->now_s = (uint32_t)(clock_now(config->clock) / NS_PER_S);
     idle_wheel_init(&worker->wheel, config->idle_timeout_s, worker->now_s);
     lock_init(&worker->lock, LOCK_RANK_SERVER);
-    if (!open_all(worker))
+    if (!open_all(worker) ||
+        udp_init(&worker->udp, worker, config->listeners, config->index) != 0)
         worker_free(&worker);
     return worker;
 }
@@ -307,6 +312,7 @@ void worker_free(struct worker **worker_at)
     if (worker == NULL)
         return;
     close_all(worker);
+    udp_fini(&worker->udp);
     if (event_initialized(&worker->wake_event))
         event_del(&worker->wake_event);
     if (event_initialized(&worker->idle_event))
@@ -327,6 +333,14 @@ int worker_start(struct worker *worker)
         return -ERR_SYSTEM;
     (void)pthread_setname_np(worker->thread, "twin-worker");
     return 0;
+}
+
+void worker_open(struct worker *worker)
+{
+    lock_take(&worker->lock);
+    worker->open_asked = true;
+    lock_release(&worker->lock);
+    wake(worker);
 }
 
 void worker_ask_stop(struct worker *worker)

@@ -13,6 +13,7 @@
 #include "src/server/idle_wheel.h"
 #include "src/server/registry.h"
 #include "src/server/server_metrics.h"
+#include "src/server/udp.h"
 
 #include <pthread.h>
 #include <sys/uio.h>
@@ -25,6 +26,8 @@ struct worker_config {
     struct command_thread *commands;
     struct conn_census *census;
     struct registry *registry;
+    const struct listeners *listeners;
+    size_t index; /* Among the workers: which UDP sockets are its own. */
     size_t turn_requests_max;
     uint64_t stop_ns;
     uint32_t idle_timeout_s; /* 0: none. */
@@ -50,6 +53,7 @@ struct worker {
     char *input;             /* WORKER_INPUT_BYTES */
     struct idle_wheel wheel; /* Its connections. */
     struct event idle_event;
+    struct udp_sockets udp;
     uint32_t now_s;      /* As of this round. */
     uint64_t held_bytes; /* By connections, between turns. Read by any. */
     struct conn *ready;  /* Those that gave way, first come first served. */
@@ -63,6 +67,7 @@ struct worker {
     struct lock lock;
     struct conn *arrivals;
     struct conn **arrivals_tail;
+    bool open_asked;
     bool stop_asked;
 };
 
@@ -71,6 +76,8 @@ struct worker *worker_new(const struct worker_config *config);
 void worker_free(struct worker **worker);
 
 MUST_CHECK int worker_start(struct worker *worker);
+/* UDP is served from now on. Thread: any. */
+void worker_open(struct worker *worker);
 /* Asks it to send what is pending and end; then waits until it has ended. */
 void worker_ask_stop(struct worker *worker);
 void worker_join(struct worker *worker);

@@ -30,11 +30,10 @@ static const char *listen_on[] = {"127.0.0.1"};
 
 /* ---- the server under test ---- */
 
-static void note_port(void *ctx, bool ipv6, uint16_t bound)
+static void note_port(void *ctx, const struct server_address *address)
 {
     (void)ctx;
-    (void)ipv6;
-    port = bound;
+    port = address->port;
 }
 
 static struct server_config config_of_test(void)
@@ -306,14 +305,13 @@ struct counted {
     bool same;
 };
 
-static void count_address(void *ctx, bool ipv6, uint16_t bound)
+static void count_address(void *ctx, const struct server_address *address)
 {
     struct counted *counted = ctx;
 
-    (void)ipv6;
     if (counted->count++ == 0)
-        counted->first = bound;
-    counted->same = counted->first == bound;
+        counted->first = address->port;
+    counted->same = counted->first == address->port;
 }
 
 START_TEST(several_addresses_of_one_entry_share_a_free_port)
