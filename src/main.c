@@ -62,8 +62,12 @@ static int fail(int status, char words[WORDS_MAX], const char *sentence)
 
 static uint64_t fds_needed(const struct options *options)
 {
+    uint64_t of_thread = SERVER_THREAD_FDS;
+
+    if (options->udp_port != 0)
+        of_thread += SERVER_THREAD_UDP_FDS;
     return (uint64_t)options->connections_max + SERVER_OTHER_FDS +
-           (uint64_t)options->threads * SERVER_THREAD_FDS;
+           (uint64_t)options->threads * of_thread;
 }
 
 static int prepare_process(struct daemon *daemon, char words[WORDS_MAX])
@@ -153,6 +157,11 @@ static void show_server(void *ctx, struct stats_out *out)
 }
 
 /* What the command line said, or what commands made of it since. */
+static void show_conns(void *ctx, struct stats_out *out)
+{
+    server_stats_conns(((struct daemon *)ctx)->server, out);
+}
+
 static void show_settings(void *ctx, struct stats_out *out)
 {
     struct daemon *daemon = ctx;
@@ -195,6 +204,7 @@ static const struct {
     {"", show_server},
     {"", show_engine},
     {"", show_repcached},
+    {"conns", show_conns},
     {"settings", show_settings},
     {"items", show_items},
     {"slabs", show_slabs},
@@ -251,6 +261,14 @@ static int make_server(struct daemon *daemon, char words[WORDS_MAX])
         .backlog = (int)options->backlog,
         .connections_max = (uint64_t)options->connections_max,
         .turn_requests_max = (size_t)options->turn_requests_max,
+        .udp_port = (int)options->udp_port,
+        .unix_path = options->unix_socket,
+        .unix_mode = (unsigned)options->unix_mask,
+        .pause_at_limit = !options->maxconns_fast,
+        .idle_timeout_s = (uint32_t)options->idle_timeout,
+        .held_bytes_max = (uint64_t)options->read_buf_mem_limit * MIB,
+        .napi_ids = (unsigned)options->napi_ids,
+        .socket_mark = (uint32_t)options->sock_cookie_id,
         .stop_ms = STOP_MS};
 
     if (server_new(&config, &daemon->server) != 0)

@@ -26,6 +26,7 @@
 /* Descriptors beyond those of clients: each thread's (its epoll, its eventfd,
  * libevent's pipe) and the program's. */
 #define SERVER_THREAD_FDS 4
+#define SERVER_THREAD_UDP_FDS 2 /* With UDP, by IPv4 and IPv6. */
 #define SERVER_OTHER_FDS 64
 
 struct command_thread;
