@@ -45,7 +45,8 @@ struct daemon {
     struct endpoint peer_address;    /* Where it listens. */
     bool upkeep;                     /* The janitor runs. */
     bool replicating;                /* The replication's thread runs. */
-    _Atomic int status;              /* To exit with. */
+    bool graceful;      /* The stop keeps what a next start may use. */
+    _Atomic int status; /* To exit with. */
 };
 
 /* A step of the start. Returns 0, or the status to exit with and a sentence
@@ -388,17 +389,35 @@ static void stop(struct daemon *daemon)
     engine_free(&daemon->engine);
 }
 
+/* What SIGHUP asks for: files that the command line names may have changed. */
+static void reload(struct daemon *daemon)
+{
+    (void)daemon;
+    log_v(LOG_LEVEL_V, "reading files again on SIGHUP");
+}
+
+/* SIGUSR1 is also what `shutdown graceful` sends. */
+static void await_end(struct daemon *daemon)
+{
+    int number = process_await_signal();
+
+    while (number == SIGHUP) {
+        reload(daemon);
+        number = process_await_signal();
+    }
+    daemon->graceful = number == SIGUSR1;
+    log_v(LOG_LEVEL_V, "stopping on signal %d", number);
+    process_allow_interrupt();
+}
+
 static int run(struct daemon *daemon)
 {
     const struct options *options = &daemon->options;
     int status = start(daemon);
-    int number;
 
     if (status == 0) {
         process_release(options->verbosity > 0, options->core_dumps);
-        number = process_await_signal();
-        log_v(LOG_LEVEL_V, "stopping on signal %d", number);
-        process_allow_interrupt();
+        await_end(daemon);
         status = atomic_load(&daemon->status);
     }
     stop(daemon);
@@ -425,7 +444,7 @@ int main(int argc, char *argv[])
     int status = options_parse(&daemon.options, argc, argv, words);
 
     if (status != 0) {
-        (void)fprintf(stderr, "%s: %s\n", PACKAGE_NAME, words);
+        (void)fprintf(stderr, "%s\n", words);
         return status;
     }
     if (tell(&daemon.options))

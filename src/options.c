@@ -129,18 +129,23 @@ static int refuse_argument(int verdict, char *argv[],
     const int status = STATUS_UNKNOWN_OPTION;
 
     if (verdict == ':' && optopt < LETTERS)
-        return options_fail(status, words,
-                            "option requires an argument -- '%c'", optopt);
+        return options_fail(
+            status, words, PACKAGE_NAME ": option requires an argument -- '%c'",
+            optopt);
     if (verdict == ':')
-        return options_fail(status, words, "option '--%s' requires an argument",
+        return options_fail(status, words,
+                            PACKAGE_NAME ": option '--%s' requires an argument",
                             find_option(optopt)->name);
     if (optopt >= LETTERS)
         return options_fail(status, words,
-                            "option '--%s' doesn't allow an argument",
+                            PACKAGE_NAME
+                            ": option '--%s' doesn't allow an argument",
                             find_option(optopt)->name);
     if (optopt != 0)
-        return options_fail(status, words, "invalid option -- '%c'", optopt);
-    return options_fail(status, words, "unrecognized option '%s'",
+        return options_fail(status, words,
+                            PACKAGE_NAME ": invalid option -- '%c'", optopt);
+    return options_fail(status, words,
+                        PACKAGE_NAME ": unrecognized option '%s'",
                         argv[optind - 1]);
 }
 

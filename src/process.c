@@ -3,6 +3,7 @@
 #include "src/process.h"
 
 #include "src/base/log.h"
+#include "src/base/number.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +21,9 @@
 #include <unistd.h>
 
 #define PID_PATH_MAX 4096
+#define PID_TEXT_MAX 32
 
-static int release_fd = -1; /* The pipe to the parent that waits. */
+static int release_fd = -1;  /* The pipe to the parent that waits. */
 static const char *pid_path; /* Of the pid file that is there. */
 
 __attribute__((format(printf, 3, 4))) static int
@@ -37,13 +39,20 @@ fail(int status, char words[PROCESS_WORDS_MAX], const char *format, ...)
 
 /* ---- user ---- */
 
+static int refuse_user(const char *user, char words[PROCESS_WORDS_MAX])
+{
+    return fail(EX_NOUSER, words, "can't find the user %s to switch to", user);
+}
+
 int process_check_user(const char *user, char words[PROCESS_WORDS_MAX])
 {
-    if (geteuid() != 0 || user != NULL)
+    if (geteuid() != 0)
         return 0;
-    return fail(EX_USAGE, words,
-                "root has to say as which user to run: add -u USER, or -u root "
-                "if it must be root");
+    if (user == NULL)
+        return fail(EX_USAGE, words,
+                    "can't run as root without the -u switch: name a user, or "
+                    "if it must be root, you must add '-u root'");
+    return getpwnam(user) != NULL ? 0 : refuse_user(user, words);
 }
 
 int process_switch_user(const char *user, bool keep_cores,
@@ -55,9 +64,7 @@ int process_switch_user(const char *user, bool keep_cores,
         return 0;
     entry = getpwnam(user);
     if (entry == NULL)
-        return fail(EX_NOUSER, words,
-                    "there is no user \"%s\" to run as: give another with -u",
-                    user);
+        return refuse_user(user, words);
     if (entry->pw_uid == 0)
         return 0;
     if (setgroups(0, NULL) != 0 || setgid(entry->pw_gid) != 0 ||
@@ -211,11 +218,31 @@ static bool write_pid(const char *path, const char *user)
     return fclose(file) == 0 && written;
 }
 
+/* Two daemons with one pid file: the start-up script will lose one of them. */
+static void warn_of_other(const char *path)
+{
+    char text[PID_TEXT_MAX] = "";
+    FILE *file = fopen(path, "re");
+    int64_t pid;
+
+    if (file == NULL)
+        return;
+    if (fgets(text, sizeof(text), file) != NULL)
+        text[strcspn(text, "\n")] = '\0';
+    (void)fclose(file);
+    if (number_i64(slice_of(text), &pid) == 0 && pid > 0 && pid <= INT32_MAX &&
+        kill((pid_t)pid, 0) == 0)
+        log_error("WARNING: The pid file contained the following (running) "
+                  "pid: %s",
+                  text);
+}
+
 /* Written aside and renamed, so that nobody reads half of it. */
 void process_write_pid_file(const char *path, const char *user)
 {
     char aside[PID_PATH_MAX];
 
+    warn_of_other(path);
     (void)snprintf(aside, sizeof(aside), "%s.tmp", path);
     if (write_pid(aside, user) && rename(aside, path) == 0) {
         pid_path = path;
@@ -244,14 +271,19 @@ static void stop_signals(sigset_t *set)
     sigaddset(set, SIGUSR1);
 }
 
+static void awaited_signals(sigset_t *set)
+{
+    stop_signals(set);
+    sigaddset(set, SIGHUP);
+}
+
 void process_block_signals(void)
 {
     sigset_t set;
 
-    stop_signals(&set);
+    awaited_signals(&set);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGHUP, SIG_IGN);
 }
 
 int process_await_signal(void)
@@ -259,7 +291,7 @@ int process_await_signal(void)
     sigset_t set;
     int number;
 
-    stop_signals(&set);
+    awaited_signals(&set);
     while (sigwait(&set, &number) != 0)
         continue;
     return number;

@@ -12,7 +12,7 @@
 
 #define PROCESS_WORDS_MAX 512
 
-/* Root must say as whom to run. */
+/* Root must say as whom to run, and it must be somebody. Changes nothing. */
 MUST_CHECK int process_check_user(const char *user,
                                   char words[PROCESS_WORDS_MAX]);
 /* keep_cores: a process that changed its user still leaves a core file. */
@@ -36,10 +36,10 @@ void process_write_pid_file(const char *path, const char *user);
 /* Removes what was written, if anything was. */
 void process_remove_pid_file(void);
 
-/* Blocks the signals that end the daemon, here and in all threads made from
- * now on, and ignores those that mean nothing. */
+/* Blocks the signals that are awaited, here and in all threads made from now
+ * on, and ignores those that mean nothing. */
 void process_block_signals(void);
-/* Waits for one of them. */
+/* Waits for one of them: SIGHUP, or one that ends the daemon. */
 int process_await_signal(void);
 /* From now on one more of them ends the process at once. */
 void process_allow_interrupt(void);
