@@ -9,6 +9,7 @@
 #include "src/base/invariant.h"
 #include "src/engine/lru.h"
 #include "src/engine/takeover.h"
+#include "src/engine/tell.h"
 
 #include <sched.h>
 
@@ -46,6 +47,7 @@ static void count_victim(struct engine_thread *thread, struct slab_class *class,
             METRIC_UP(counters->expired_unfetched);
         return;
     }
+    tell_evicted(thread, item);
     METRIC_UP(counters->evicted);
     METRIC_UP(counters->direct_reclaims);
     if (item->expires_at_s != 0)

@@ -6,6 +6,7 @@
 
 #include "src/base/invariant.h"
 #include "src/engine/lru.h"
+#include "src/engine/tell.h"
 
 /* Buckets that a writer splits when the janitor is late. */
 #define HELP_BUCKETS 2u
@@ -109,6 +110,8 @@ static bool evict_neighbor(struct change *change)
             continue;
         if (engine->keep_all && !engine_is_dead(thread, item))
             continue;
+        if (!engine_is_dead(thread, item))
+            tell_evicted(thread, item);
         change_forget(thread, hash, item);
         table_remove(
             &engine->table, change->place,

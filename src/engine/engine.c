@@ -114,6 +114,18 @@ struct stamp_clock *engine_stamp_clock(struct engine *engine)
     return &engine->clock;
 }
 
+static bool join_watch(struct engine_thread *thread)
+{
+    struct engine *engine = thread->engine;
+
+    thread->watched = &engine->unwatched;
+    if (engine->watch == NULL)
+        return true;
+    thread->watched = watch_classes(engine->watch);
+    thread->ring = watch_ring_new(engine->watch);
+    return thread->ring != NULL;
+}
+
 struct engine_thread *engine_thread_new(struct engine *engine)
 {
     struct engine_thread *thread = memory_new(1, sizeof(*thread));
@@ -121,6 +133,10 @@ struct engine_thread *engine_thread_new(struct engine *engine)
     if (thread == NULL)
         return NULL;
     thread->engine = engine;
+    if (!join_watch(thread)) {
+        memory_free(&thread);
+        return NULL;
+    }
     lock_take(&engine->threads_lock);
     thread->next = engine->threads;
     if (thread->next != NULL)
@@ -149,6 +165,7 @@ void engine_thread_free(struct engine_thread **thread)
     else
         engine->threads = gone->next;
     lock_release(&engine->threads_lock);
+    watch_ring_free(&gone->ring);
     memory_free(thread);
 }
 

@@ -10,6 +10,7 @@
 #include "src/base/clock.h"
 #include "src/base/error.h"
 #include "src/base/metrics.h"
+#include "src/base/watch.h"
 #include "src/engine/engine_metrics.h"
 #include "src/engine/mutation.h"
 
@@ -45,12 +46,18 @@ void engine_free(struct engine **engine);
 void engine_set_journal(struct engine *engine, const struct journal *journal);
 struct stamp_clock *engine_stamp_clock(struct engine *engine);
 
+/* Evictions and what the engine does by itself are told to whoever watches.
+ * Before any thread; watch outlives them all. */
+void engine_set_watch(struct engine *engine, struct watch *watch);
+
 /* Errors: NULL when memory is exhausted. */
 struct engine_thread *engine_thread_new(struct engine *engine);
 void engine_thread_free(struct engine_thread **thread);
 /* Sets the caller's time; before each batch. */
 void engine_thread_set_now(struct engine_thread *thread, uint64_t now_ns);
 uint64_t engine_thread_now(const struct engine_thread *thread);
+/* Where lines of this thread go; NULL when nobody can watch. */
+struct watch_ring *engine_thread_ring(const struct engine_thread *thread);
 /* After each batch: wakes the replication if this thread recorded anything. */
 void engine_thread_settle(struct engine_thread *thread);
 
@@ -104,6 +111,23 @@ bool engine_get_and_touch(struct engine_thread *thread,
 bool engine_find(struct engine_thread *thread, uint64_t hash,
                  struct engine_view *view);
 void engine_view_end(struct engine_thread *thread, struct engine_view *view);
+
+/* What there is of a key, for whoever watches: counts, marks and keeps
+ * nothing. All 0 unless it is there. */
+enum engine_fate {
+    ENGINE_ABSENT,
+    ENGINE_LIVE,
+    ENGINE_FLUSHED,
+    ENGINE_LAPSED, /* Its life is over. */
+};
+struct engine_glimpse {
+    enum engine_fate fate;
+    unsigned slab_class;
+    size_t value_size;
+    uint32_t expires_at_s; /* 0: never. */
+};
+void engine_glimpse(struct engine_thread *thread, const struct engine_key *key,
+                    struct engine_glimpse *out);
 
 /* All that the item takes, with header and key. */
 size_t engine_view_bytes(const struct engine_view *view);
@@ -180,6 +204,10 @@ enum engine_outcome engine_commit(struct engine_thread *thread,
                                   const struct engine_write *write,
                                   struct item **item, stamp_t *stamp);
 void engine_discard(struct engine_thread *thread, struct item **item);
+
+/* The slab class that a value is stored in; 0 when none is large enough. */
+unsigned engine_class_of(const struct engine *engine,
+                         const struct engine_write *write);
 
 struct engine_arith {
     struct engine_key key;

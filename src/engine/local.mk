@@ -34,5 +34,7 @@ libengine_a_SOURCES = \
 	src/engine/table_match.h \
 	src/engine/takeover.c \
 	src/engine/takeover.h \
+	src/engine/tell.c \
+	src/engine/tell.h \
 	src/engine/upkeep.c \
 	src/engine/write.c

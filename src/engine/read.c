@@ -167,6 +167,33 @@ bool engine_find(struct engine_thread *thread, uint64_t hash,
     return false;
 }
 
+static void glimpse_live(const struct item *item, struct engine_glimpse *out)
+{
+    *out = (struct engine_glimpse){.fate = ENGINE_LIVE,
+                                   .slab_class = item->slab_class,
+                                   .value_size = item->value_size,
+                                   .expires_at_s = item->expires_at_s};
+}
+
+void engine_glimpse(struct engine_thread *thread, const struct engine_key *key,
+                    struct engine_glimpse *out)
+{
+    struct table *table = &thread->engine->table;
+    struct place place = table_lock(table, key->hash);
+    struct slot slot = table_find(table, place, key->hash, key->bytes);
+
+    *out = (struct engine_glimpse){.fate = ENGINE_ABSENT};
+    if (slot.item != NULL) {
+        if (!engine_is_dead(thread, slot.item))
+            glimpse_live(slot.item, out);
+        else if (engine_is_flushed(thread, slot.item))
+            out->fate = ENGINE_FLUSHED;
+        else
+            out->fate = ENGINE_LAPSED;
+    }
+    table_unlock(place);
+}
+
 void engine_view_end(struct engine_thread *thread, struct engine_view *view)
 {
     struct place place = {

@@ -29,8 +29,10 @@ struct engine_thread {
     struct engine *engine;
     uint64_t now_ns;
     uint32_t now_s;
-    int32_t items_untold; /* Of table.items, not yet added there. */
-    bool recorded;        /* The journal was told something. */
+    int32_t items_untold;    /* Of table.items, not yet added there. */
+    bool recorded;           /* The journal was told something. */
+    struct watch_ring *ring; /* NULL without a watch: nothing is wanted. */
+    const struct watch_classes *watched;
     struct engine_thread *next;
     struct engine_thread *previous;
     struct engine_counts counts;
@@ -67,6 +69,8 @@ struct engine {
     bool keep_all;
     bool has_journal;
     struct journal journal;
+    struct watch *watch; /* NULL: nobody can watch. */
+    struct watch_classes unwatched;
 
     struct table table;
     struct stamp_clock clock __attribute__((aligned(CACHE_LINE)));

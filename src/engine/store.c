@@ -89,6 +89,17 @@ static struct item_shape shape_of(const struct engine_write *write)
                                .value_size = write->value_size};
 }
 
+unsigned engine_class_of(const struct engine *engine,
+                         const struct engine_write *write)
+{
+    struct item_shape shape = shape_of(write);
+    size_t bytes = item_shape_bytes(&shape);
+
+    if (write->value_size > UINT32_MAX || bytes > engine->item_bytes_max)
+        return 0;
+    return alloc_class(engine, bytes);
+}
+
 /* The life of the old item with something added. */
 static uint32_t joined_life(const struct item *old,
                             const struct engine_write *write)
