@@ -366,6 +366,7 @@ void alloc_count_item(struct engine_thread *thread, const struct item *item,
     uint64_t bytes = item_bytes(item);
 
     METRIC_ADD(counts->bytes, sign > 0 ? bytes : -bytes);
+    sizes_count(&thread->engine->sizes, bytes, sign);
     thread->items_untold += sign;
     if (thread->items_untold <= ITEMS_UNTOLD_MAX &&
         thread->items_untold >= -ITEMS_UNTOLD_MAX)

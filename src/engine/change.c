@@ -208,6 +208,21 @@ bool change_adopt(struct change *change, struct item *item)
     return true;
 }
 
+/* An item that was written over in place. */
+static void count_resized(struct engine_thread *thread, const struct item *item,
+                          size_t old_bytes)
+{
+    struct sizes *sizes = &thread->engine->sizes;
+    size_t bytes = item_bytes(item);
+
+    if (bytes == old_bytes)
+        return;
+    METRIC_ADD(engine_class_counts(thread, item->slab_class)->bytes,
+               bytes - old_bytes);
+    sizes_count(sizes, old_bytes, -1);
+    sizes_count(sizes, bytes, 1);
+}
+
 void change_publish(struct change *change, stamp_t stamp)
 {
     struct engine_thread *thread = change->thread;
@@ -218,8 +233,7 @@ void change_publish(struct change *change, stamp_t stamp)
     item_set_accessed(item, thread->now_s);
     METRIC_UP(thread->counts.all.total_items);
     if (item == old) {
-        METRIC_ADD(engine_class_counts(thread, item->slab_class)->bytes,
-                   item_bytes(item) - change->old_bytes);
+        count_resized(thread, item, change->old_bytes);
         return;
     }
     item_set_kind(item, CHUNK_LINKED);

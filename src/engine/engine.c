@@ -71,9 +71,12 @@ int engine_new(const struct engine_config *config, struct engine **out)
     stamp_clock_init(&engine->clock, config->node);
     lock_init(&engine->flush_lock, LOCK_RANK_STATS);
     lock_init(&engine->threads_lock, LOCK_RANK_STATS);
+    crawler_init(&engine->crawler, config);
     error = init_memory(engine, config);
     if (error == 0)
         error = init_table(engine, config);
+    if (error == 0 && config->track_sizes)
+        error = sizes_init(&engine->sizes, config->item_bytes_max);
     if (error != 0) {
         engine_free(&engine);
         return error;
@@ -91,9 +94,11 @@ void engine_free(struct engine **engine)
     INVARIANT(gone->threads == NULL);
     INVARIANT(!gone->janitor.running);
 
+    sizes_fini(&gone->sizes);
     table_fini(&gone->table);
     slabs_fini(&gone->slabs);
     region_fini(&gone->region);
+    crawler_fini(&gone->crawler);
     lock_fini(&gone->flush_lock);
     lock_fini(&gone->threads_lock);
     memory_unreserve(gone, sizeof(*gone));

@@ -9,6 +9,7 @@
 
 #include "src/base/clock.h"
 #include "src/base/error.h"
+#include "src/base/invariant.h"
 #include "src/base/metrics.h"
 #include "src/base/watch.h"
 #include "src/engine/engine_metrics.h"
@@ -23,14 +24,18 @@ struct engine_thread;
 struct item;
 
 struct engine_config {
-    uint64_t memory_bytes;    /* Room for items (-m). */
-    uint64_t item_bytes_max;  /* A whole item with its header (-I). */
-    uint64_t page_bytes;      /* 0: 1 MiB. Smaller ones are for tests. */
-    uint64_t chunk_bytes_max; /* 0: half a page. */
-    uint32_t chunk_bytes_min; /* Room for key, value, flags (-n); 0: 48. */
-    double growth;            /* -f; 0: the finer default classes. */
-    unsigned table_power;     /* Initial slots, as a power of two; 0: 16. */
-    bool keep_all;            /* -M: refuse rather than evict. */
+    uint64_t memory_bytes;     /* Room for items (-m). */
+    uint64_t item_bytes_max;   /* A whole item with its header (-I). */
+    uint64_t page_bytes;       /* 0: 1 MiB. Smaller ones are for tests. */
+    uint64_t chunk_bytes_max;  /* 0: half a page. */
+    uint32_t chunk_bytes_min;  /* Room for key, value, flags (-n); 0: 48. */
+    double growth;             /* -f; 0: the finer default classes. */
+    unsigned table_power;      /* Initial slots, as a power of two; 0: 16. */
+    bool keep_all;             /* -M: refuse rather than evict. */
+    bool no_crawler;           /* Nothing looks for dead items. */
+    uint32_t crawler_sleep_us; /* Rest after each thousand items of a crawl. */
+    uint32_t crawler_tocrawl;  /* Items of a class in one crawl; 0: all. */
+    bool track_sizes;          /* Count items by size. */
     uint64_t hash_seed;
     unsigned node; /* Node bit of the stamps: 0 or 1. */
 };
@@ -342,6 +347,95 @@ typedef bool engine_keep_fn(void *ctx, uint64_t hash);
 size_t engine_purge(struct engine_thread *thread, uint64_t from, uint64_t to,
                     stamp_t floor, engine_keep_fn *keep, void *ctx);
 
+/* ---- the crawler, and dumps ---- */
+
+/* A set of slab classes. */
+struct engine_classes {
+    uint64_t bits[ENGINE_CLASSES_MAX / 64 + 1];
+};
+
+static inline void engine_classes_set_all(struct engine_classes *classes)
+{
+    for (size_t i = 0; i < COUNT_OF(classes->bits); i++)
+        classes->bits[i] = UINT64_MAX;
+}
+
+static inline void engine_classes_add(struct engine_classes *classes,
+                                      unsigned class)
+{
+    classes->bits[class / 64] |= (uint64_t)1 << class % 64;
+}
+
+static inline void engine_classes_remove(struct engine_classes *classes,
+                                         unsigned class)
+{
+    classes->bits[class / 64] &= ~((uint64_t)1 << class % 64);
+}
+
+static inline bool engine_classes_have(const struct engine_classes *classes,
+                                       unsigned class)
+{
+    return (classes->bits[class / 64] >> class % 64) & 1;
+}
+
+static inline bool engine_classes_are_none(const struct engine_classes *classes)
+{
+    for (size_t i = 0; i < COUNT_OF(classes->bits); i++) {
+        if (classes->bits[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+/* How many classes there are: 1 to this. */
+unsigned engine_classes_count(const struct engine *engine);
+/* Items of one class. Thread: any. */
+uint64_t engine_class_items(const struct engine *engine, unsigned class);
+
+enum engine_crawl {
+    ENGINE_CRAWL_STARTED,
+    ENGINE_CRAWL_BUSY, /* There is a crawl or a dump under way. */
+    ENGINE_CRAWL_DISABLED,
+};
+
+/* Lets the janitor look for dead items of these classes, once. */
+enum engine_crawl engine_crawl(struct engine_thread *thread,
+                               const struct engine_classes *classes);
+
+struct engine_crawler {
+    bool enabled; /* Off ends what is under way, but no dump. */
+    uint32_t sleep_us;
+    uint32_t tocrawl;
+};
+void engine_crawler_settings(const struct engine *engine,
+                             struct engine_crawler *out);
+void engine_crawler_set(struct engine *engine,
+                        const struct engine_crawler *settings);
+
+/* A walk over all live items of some classes: of those that stay each is
+ * visited exactly once, however the table grows meanwhile. It begins with
+ * next_hash 0. */
+struct engine_walk {
+    struct engine_classes classes;
+    uint64_t next_hash; /* Where it goes on. */
+};
+/* Called under the lock of the view's bucket; does not end the view. */
+typedef void engine_walk_fn(void *ctx, struct engine_view *view);
+/* Visits the next hundred items, or some more. False: that was the end. */
+bool engine_walk(struct engine_thread *thread, struct engine_walk *walk,
+                 engine_walk_fn *fn, void *ctx);
+/* Whether it is in the list of what has not been used for long. */
+bool engine_view_is_cold(const struct engine_view *view);
+
+/* A walk that counts as a crawl takes a ticket, of which there is one. Who
+ * does not use it for some seconds may lose it to another one, but may go on
+ * walking.
+ * Owns: caller, until engine_dump_end(). */
+enum engine_crawl engine_dump_begin(struct engine_thread *thread,
+                                    uint64_t *ticket);
+void engine_dump_use(struct engine_thread *thread, uint64_t ticket);
+void engine_dump_end(struct engine_thread *thread, uint64_t ticket);
+
 /* ---- upkeep ---- */
 
 /* One bounded round: LRU balance, reclaim of the expired, table growth, a due
@@ -359,6 +453,9 @@ uint64_t engine_items(const struct engine *engine);
 void engine_stats(struct engine *engine, struct stats_out *out);
 void engine_stats_items(struct engine *engine, struct stats_out *out);
 void engine_stats_slabs(struct engine *engine, struct stats_out *out);
+/* How many items there are of each size, rounded up to 32 bytes. */
+void engine_stats_sizes(struct engine *engine, struct stats_out *out);
+bool engine_tracks_sizes(const struct engine *engine);
 void engine_stats_reset(struct engine *engine);
 /* "slab class   1: chunk size        96 perslab   10922", one call a class. */
 void engine_print_classes(const struct engine *engine,

@@ -87,6 +87,19 @@ void engine_stats_reset(struct engine *engine)
     memory_free(&sums);
 }
 
+unsigned engine_classes_count(const struct engine *engine)
+{
+    return engine->slabs.count;
+}
+
+uint64_t engine_class_items(const struct engine *engine, unsigned class)
+{
+    INVARIANT(class >= 1);
+    INVARIANT(class <= engine->slabs.count);
+
+    return lru_count(slab_class_at(&engine->slabs, class));
+}
+
 uint64_t engine_items(const struct engine *engine)
 {
     uint64_t items = 0;
@@ -156,8 +169,9 @@ static void put_moves(struct engine *engine, struct stats_out *out)
     stats_put_u64(out, "slab_reassign_last_busy_status", 0);
     stats_put_u64(out, "slab_reassign_running", 0);
     stats_put_u64(out, "slabs_moved", engine->pages_moved);
-    stats_put_u64(out, "lru_crawler_running", engine->sweeping);
-    stats_put_u64(out, "lru_crawler_starts", engine->sweeps);
+    stats_put_u64(out, "lru_crawler_running",
+                  crawler_is_running(&engine->crawler));
+    stats_put_u64(out, "lru_crawler_starts", engine->crawler.starts);
     stats_put_u64(out, "lru_maintainer_juggles", engine->juggles);
 }
 

@@ -31,8 +31,9 @@ static void *run(void *ctx)
         engine_thread_set_now(janitor->self, clock_now(janitor->clock));
         rest_ns = engine_upkeep(janitor->self);
         pthread_mutex_lock(&janitor->mutex);
-        if (rest_ns != 0 && !janitor->stop)
+        if (rest_ns != 0 && !janitor->stop && !janitor->woken)
             rest(janitor, rest_ns);
+        janitor->woken = false;
     }
     pthread_mutex_unlock(&janitor->mutex);
     return NULL;
@@ -69,6 +70,18 @@ int engine_janitor_start(struct engine *engine, const struct clock *clock)
     }
     janitor->running = true;
     return 0;
+}
+
+void janitor_wake(struct engine *engine)
+{
+    struct janitor *janitor = &engine->janitor;
+
+    if (!janitor->running)
+        return;
+    pthread_mutex_lock(&janitor->mutex);
+    janitor->woken = true;
+    pthread_cond_signal(&janitor->wake);
+    pthread_mutex_unlock(&janitor->mutex);
 }
 
 void engine_janitor_stop(struct engine *engine)

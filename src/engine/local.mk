@@ -6,6 +6,8 @@ libengine_a_SOURCES = \
 	src/engine/apply.c \
 	src/engine/change.c \
 	src/engine/change.h \
+	src/engine/crawler.c \
+	src/engine/crawler.h \
 	src/engine/engine.c \
 	src/engine/engine.h \
 	src/engine/engine_metrics.h \
@@ -23,6 +25,8 @@ libengine_a_SOURCES = \
 	src/engine/region.c \
 	src/engine/region.h \
 	src/engine/scan.c \
+	src/engine/sizes.c \
+	src/engine/sizes.h \
 	src/engine/slab.c \
 	src/engine/slab.h \
 	src/engine/slab_sizes.c \

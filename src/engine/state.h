@@ -7,9 +7,11 @@
 #define ENGINE_STATE_H
 
 #include "src/base/lock.h"
+#include "src/engine/crawler.h"
 #include "src/engine/engine.h"
 #include "src/engine/item.h"
 #include "src/engine/region.h"
+#include "src/engine/sizes.h"
 #include "src/engine/slab.h"
 #include "src/engine/table.h"
 
@@ -41,10 +43,6 @@ struct engine_thread {
 /* Where the upkeep stands. Belongs to whoever calls engine_upkeep(). */
 struct upkeep {
     uint64_t rest_ns;
-    uint64_t sweep_due_ns; /* When the next sweep for dead items begins. */
-    uint64_t sweep_hash;   /* Where the current one goes on. */
-    bool sweeping;
-    stamp_t swept_floor; /* The flush floor when the last one began. */
     unsigned next_class; /* Whose lists are balanced next. */
 };
 
@@ -55,6 +53,7 @@ struct janitor {
     pthread_cond_t wake;
     bool running;
     bool stop;
+    bool woken; /* Not to rest after this round. */
     struct engine_thread *self;
     const struct clock *clock;
 };
@@ -71,6 +70,7 @@ struct engine {
     struct journal journal;
     struct watch *watch; /* NULL: nobody can watch. */
     struct watch_classes unwatched;
+    struct sizes sizes; /* Of items; counted by any thread. */
 
     struct table table;
     struct stamp_clock clock __attribute__((aligned(CACHE_LINE)));
@@ -92,12 +92,14 @@ struct engine {
     _Atomic uint32_t takeover_page; /* Where the search for a page goes on. */
     /* Of the upkeep, for `stats`. */
     _Atomic uint64_t pages_moved;
-    _Atomic uint64_t sweeps;
     _Atomic uint64_t juggles;
-    _Atomic bool sweeping;
     struct upkeep upkeep;
+    struct crawler crawler;
     struct janitor janitor;
 };
+
+/* Ends the janitor's rest, if it has one. Thread: any. */
+void janitor_wake(struct engine *engine);
 
 /* Whether an item of that stamp and expiry is still there for anybody. */
 static inline bool engine_is_dead(const struct engine_thread *thread,

@@ -11,8 +11,6 @@
 #define GROW_BUCKETS 64u     /* Split in one round. */
 #define LRU_MOVES 500u       /* Items moved between lists in one round. */
 #define LRU_MOVES_CLASS 100u /* Of these, under one taking of a lock. */
-#define SWEEP_BUCKETS 64u    /* Looked at in one round. */
-#define SWEEP_EVERY_NS (60 * NS_PER_S)
 #define REST_MIN_NS NS_PER_MS
 #define REST_MAX_NS NS_PER_S
 
@@ -50,74 +48,6 @@ static unsigned balance(struct engine *engine)
     return moves;
 }
 
-static void sweep_item(struct engine_thread *thread, struct place place,
-                       struct item *item)
-{
-    struct table *table = &thread->engine->table;
-    struct engine_class_counters *counts =
-        engine_class_counts(thread, item->slab_class);
-    uint64_t hash;
-
-    METRIC_UP(counts->crawler_items_checked);
-    if (!engine_is_dead(thread, item))
-        return;
-    METRIC_UP(counts->crawler_reclaimed);
-    hash = table_hash(table, item);
-    change_forget(thread, hash, item);
-    table_remove(table, place, table_find_item(table, place, hash, item));
-    alloc_retire(thread, item);
-}
-
-/* One bucket; returns the hash at which the next one begins, 0 at the end. */
-static uint64_t sweep_bucket(struct engine_thread *thread, uint64_t hash)
-{
-    struct table *table = &thread->engine->table;
-    struct place place = table_lock(table, hash);
-    uint64_t last = table_last_hash(table, hash);
-    struct item *items[TABLE_ITEMS_MAX];
-    unsigned count = table_list(table, place, items);
-    unsigned i;
-
-    for (i = 0; i < count; i++)
-        sweep_item(thread, place, items[i]);
-    table_unlock(place);
-    return last + 1;
-}
-
-/* A sweep begins every minute, and at once after a flush. */
-static void begin_sweep(struct engine_thread *thread)
-{
-    struct engine *engine = thread->engine;
-    struct upkeep *upkeep = &engine->upkeep;
-    stamp_t floor = atomic_load_explicit(&engine->floor, memory_order_relaxed);
-
-    if (upkeep->sweeping)
-        return;
-    if (thread->now_ns < upkeep->sweep_due_ns && floor == upkeep->swept_floor)
-        return;
-    upkeep->sweeping = true;
-    upkeep->sweep_hash = 0;
-    upkeep->swept_floor = floor;
-    upkeep->sweep_due_ns = thread->now_ns + SWEEP_EVERY_NS;
-    atomic_fetch_add_explicit(&engine->sweeps, 1, memory_order_relaxed);
-    atomic_store_explicit(&engine->sweeping, true, memory_order_relaxed);
-}
-
-static void sweep(struct engine_thread *thread)
-{
-    struct upkeep *upkeep = &thread->engine->upkeep;
-    unsigned i;
-
-    begin_sweep(thread);
-    for (i = 0; i < SWEEP_BUCKETS && upkeep->sweeping; i++) {
-        upkeep->sweep_hash = sweep_bucket(thread, upkeep->sweep_hash);
-        upkeep->sweeping = upkeep->sweep_hash != 0;
-    }
-    if (!upkeep->sweeping)
-        atomic_store_explicit(&thread->engine->sweeping, false,
-                              memory_order_relaxed);
-}
-
 /* Short rests while there is something going on, then longer and longer. */
 static uint64_t next_rest(uint64_t rest_ns, bool idle)
 {
@@ -133,18 +63,21 @@ uint64_t engine_upkeep(struct engine_thread *thread)
     unsigned moves;
     unsigned grown;
     uint64_t due_ns;
+    uint64_t crawl_ns;
 
     atomic_fetch_add_explicit(&engine->juggles, 1, memory_order_relaxed);
     flush_if_due(thread);
     grown = table_grow(&engine->table, GROW_BUCKETS);
     moves = balance(engine);
-    sweep(thread);
+    crawl_ns = crawler_round(thread);
     engine_thread_settle(thread);
     if (grown == GROW_BUCKETS || moves >= LRU_MOVES)
         return 0;
 
     upkeep->rest_ns =
-        next_rest(upkeep->rest_ns, moves == 0 && !upkeep->sweeping);
+        next_rest(upkeep->rest_ns, moves == 0 && crawl_ns == CRAWLER_IDLE);
+    if (crawl_ns < upkeep->rest_ns)
+        return crawl_ns;
     due_ns =
         atomic_load_explicit(&engine->flush_due_hint_ns, memory_order_relaxed);
     if (due_ns > thread->now_ns && due_ns - thread->now_ns < upkeep->rest_ns)

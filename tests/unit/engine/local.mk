@@ -8,6 +8,7 @@ ENGINE_TEST_LIBS = libenginefixture.a $(LINK_ENGINE) $(CHECK_LIBS)
 check_PROGRAMS += \
 	tests/unit/engine/test_alloc \
 	tests/unit/engine/test_apply \
+	tests/unit/engine/test_crawler \
 	tests/unit/engine/test_engine \
 	tests/unit/engine/test_engine_stats \
 	tests/unit/engine/test_flush \
@@ -18,6 +19,7 @@ check_PROGRAMS += \
 	tests/unit/engine/test_read \
 	tests/unit/engine/test_region \
 	tests/unit/engine/test_scan \
+	tests/unit/engine/test_sizes \
 	tests/unit/engine/test_slab \
 	tests/unit/engine/test_slab_sizes \
 	tests/unit/engine/test_store \
@@ -30,6 +32,7 @@ check_PROGRAMS += \
 
 tests_unit_engine_test_alloc_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_apply_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_crawler_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_engine_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_engine_stats_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_flush_LDADD = $(ENGINE_TEST_LIBS)
@@ -40,6 +43,7 @@ tests_unit_engine_test_property_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_read_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_region_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_scan_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_sizes_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_slab_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_slab_sizes_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_store_LDADD = $(ENGINE_TEST_LIBS)
