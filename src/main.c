@@ -119,6 +119,10 @@ static int make_engine(struct daemon *daemon, char words[WORDS_MAX])
         .chunk_bytes_min = (uint32_t)options->chunk_min,
         .growth = options->growth,
         .keep_all = options->keep_all,
+        .no_crawler = !options->lru_crawler,
+        .crawler_sleep_us = (uint32_t)options->lru_crawler_sleep,
+        .crawler_tocrawl = (uint32_t)options->lru_crawler_tocrawl,
+        .track_sizes = options->track_sizes,
         .hash_seed = hash_seed(slice_of(pair_name(options)))};
     int error = engine_new(&config, &daemon->engine);
 
@@ -152,6 +156,11 @@ static void show_slabs(void *ctx, struct stats_out *out)
     engine_stats_slabs(((struct daemon *)ctx)->engine, out);
 }
 
+static void show_sizes(void *ctx, struct stats_out *out)
+{
+    engine_stats_sizes(((struct daemon *)ctx)->engine, out);
+}
+
 static void show_server(void *ctx, struct stats_out *out)
 {
     server_stats(((struct daemon *)ctx)->server, out);
@@ -167,7 +176,12 @@ static void show_settings(void *ctx, struct stats_out *out)
 {
     struct daemon *daemon = ctx;
     struct options live = daemon->options;
+    struct engine_crawler crawler;
 
+    engine_crawler_settings(daemon->engine, &crawler);
+    live.lru_crawler = crawler.enabled;
+    live.lru_crawler_sleep = crawler.sleep_us;
+    live.lru_crawler_tocrawl = crawler.tocrawl;
     live.verbosity = log_verbosity();
     options_settings(&live, out);
 }
@@ -209,6 +223,7 @@ static const struct {
     {"settings", show_settings},
     {"items", show_items},
     {"slabs", show_slabs},
+    {"sizes", show_sizes},
     {"replication", show_replication},
 };
 
