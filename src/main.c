@@ -11,6 +11,7 @@
 #include "src/port_file.h"
 #include "src/process.h"
 #include "src/server/server.h"
+#include "src/server/tls.h"
 #include "src/version.h"
 
 #include "replication/replication.h"
@@ -27,6 +28,8 @@
 
 _Static_assert(WORDS_MAX >= SERVER_WORDS_MAX, "room for any sentence");
 _Static_assert(WORDS_MAX >= REPLICATION_WORDS_MAX, "room for any sentence");
+_Static_assert(WORDS_MAX >= TLS_WORDS_MAX, "room for any sentence");
+_Static_assert(WORDS_MAX >= COMMANDS_WORDS_MAX, "room for any sentence");
 _Static_assert(WORDS_MAX >= OPTIONS_WORDS_MAX, "room for any sentence");
 _Static_assert(WORDS_MAX >= PROCESS_WORDS_MAX, "room for any sentence");
 
@@ -40,6 +43,7 @@ struct daemon {
     struct engine *engine;
     struct commands *commands;
     struct command_thread *threads[SERVER_THREADS_MAX];
+    struct tls *tls; /* NULL: without -Z. */
     struct server *server;
     struct replication *replication; /* NULL: a node without a peer. */
     struct endpoint peer_address;    /* Where it listens. */
@@ -241,6 +245,11 @@ static int register_stats(struct daemon *daemon)
     return error;
 }
 
+static int refresh_certs(void *ctx, char words[COMMANDS_WORDS_MAX])
+{
+    return tls_reload(((struct daemon *)ctx)->tls, words);
+}
+
 static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
 {
     const struct options *options = &daemon->options;
@@ -248,7 +257,9 @@ static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
         .version = PROTOCOL_VERSION,
         .item_bytes_max = (uint64_t)options->item_bytes_max,
         .cas_shown = !options->no_cas,
-        .flush_allowed = true};
+        .flush_allowed = true,
+        .refresh_certs = daemon->tls != NULL ? refresh_certs : NULL,
+        .refresh_ctx = daemon};
 
     daemon->commands = commands_new(daemon->engine, &config);
     if (daemon->commands == NULL || register_stats(daemon) != 0)
@@ -262,6 +273,26 @@ static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
 }
 
 /* ---- the server ---- */
+
+static int make_tls(struct daemon *daemon, char words[WORDS_MAX])
+{
+    const struct options *options = &daemon->options;
+    const struct tls_config config = {
+        .clock = &daemon->clock,
+        .chain_path = options->ssl_chain_cert,
+        .key_path = options->ssl_key,
+        .ca_path = options->ssl_ca_cert,
+        .ciphers = options->ssl_ciphers,
+        .key_format = (enum tls_key_format)options->ssl_keyformat,
+        .verify = (enum tls_verify)options->ssl_verify_mode,
+        .version_min = (unsigned)options->ssl_min_version,
+        .session_cache = options->ssl_session_cache,
+        .kernel = options->ssl_kernel_tls};
+
+    if (!options->tls || tls_new(&config, &daemon->tls, words) == 0)
+        return 0;
+    return EX_USAGE;
+}
 
 static int make_server(struct daemon *daemon, char words[WORDS_MAX])
 {
@@ -285,7 +316,9 @@ static int make_server(struct daemon *daemon, char words[WORDS_MAX])
         .held_bytes_max = (uint64_t)options->read_buf_mem_limit * MIB,
         .napi_ids = (unsigned)options->napi_ids,
         .socket_mark = (uint32_t)options->sock_cookie_id,
-        .stop_ms = STOP_MS};
+        .stop_ms = STOP_MS,
+        .tls = daemon->tls,
+        .tls_record_bytes = (size_t)options->ssl_wbuf_size * KIB};
 
     if (server_new(&config, &daemon->server) != 0)
         return fail(EX_OSERR, words, "out of memory at the start");
@@ -371,8 +404,8 @@ static int start_threads(struct daemon *daemon, char words[WORDS_MAX])
 /* The engine tells the replication of changes from its first thread on, so
  * the replication comes before the commands. */
 static step_fn *const steps[] = {
-    prepare_process, make_engine,    make_replication, make_commands,
-    make_server,     settle_process, start_threads,
+    prepare_process, make_tls,    make_engine,    make_replication,
+    make_commands,   make_server, settle_process, start_threads,
 };
 
 static int start(struct daemon *daemon)
@@ -397,6 +430,7 @@ static void stop(struct daemon *daemon)
     if (daemon->upkeep)
         engine_janitor_stop(daemon->engine);
     server_free(&daemon->server);
+    tls_free(&daemon->tls);
     for (size_t i = 0; i < COUNT_OF(daemon->threads); i++)
         command_thread_free(&daemon->threads[i]);
     commands_free(&daemon->commands);
@@ -407,8 +441,11 @@ static void stop(struct daemon *daemon)
 /* What SIGHUP asks for: files that the command line names may have changed. */
 static void reload(struct daemon *daemon)
 {
-    (void)daemon;
+    char words[WORDS_MAX];
+
     log_v(LOG_LEVEL_V, "reading files again on SIGHUP");
+    if (daemon->tls != NULL && tls_reload(daemon->tls, words) != 0)
+        log_error("TLS goes on with the old certificates: %s", words);
 }
 
 /* SIGUSR1 is also what `shutdown graceful` sends. */

@@ -17,7 +17,21 @@ static void shut_down(const struct admin_call *call)
     admin_reply(call, "SERVER_ERROR: shutdown not enabled");
 }
 
+static void refresh_certs(const struct admin_call *call)
+{
+    const struct commands_config *config = &call->thread->commands->config;
+    char words[COMMANDS_WORDS_MAX];
+
+    if (config->refresh_certs == NULL)
+        admin_reply(call, "Error TLS not enabled");
+    else if (config->refresh_certs(config->refresh_ctx, words) == 0)
+        admin_reply(call, "OK");
+    else
+        admin_reply(call, words);
+}
+
 static const struct row rows[] = {
+    {"refresh_certs", refresh_certs, 0, false},
     {"shutdown", shut_down, 0, false},
 };
 

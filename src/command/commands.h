@@ -11,12 +11,20 @@
 struct commands;
 struct command_thread;
 
+/* Reads the files of TLS again, in a worker's thread.
+ * Errors: negative, and a sentence in words; all stays as it was. */
+#define COMMANDS_WORDS_MAX 512
+typedef int commands_refresh_fn(void *ctx, char words[COMMANDS_WORDS_MAX]);
+
 struct commands_config {
     const char *version; /* For the reply to `version`; outlives us. */
     uint64_t item_bytes_max;
     bool cas_shown;     /* False with -C: gets shows 0, and every cas finds
                            another version. */
     bool flush_allowed; /* False with -F. */
+    /* For refresh_certs; NULL: there is no TLS. */
+    commands_refresh_fn *refresh_certs;
+    void *refresh_ctx;
 };
 
 /* Errors: NULL when memory is exhausted. */

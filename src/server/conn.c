@@ -13,10 +13,10 @@
 #include "src/base/memory.h"
 #include "src/server/listener.h"
 #include "src/server/registry.h"
+#include "src/server/transport.h"
 #include "src/server/worker.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* Value bytes read in one turn; a large value takes several. */
@@ -65,7 +65,7 @@ MUST_CHECK static int await(struct conn *conn, short what)
 {
     if (event_assign(&conn->event, conn->worker->base, conn->fd,
                      (short)(what | EV_PERSIST), on_event, conn) < 0 ||
-        event_add(&conn->event, NULL) < 0)
+        event_add(&conn->event, transport_patience(conn)) < 0)
         return -ERR_SYSTEM;
     return 0;
 }
@@ -82,17 +82,13 @@ static bool await_instead(struct conn *conn, short what)
 static bool send_round(struct conn *conn, struct sink *sink, ssize_t *sent)
 {
     struct iovec *vectors = conn->worker->vectors;
-    struct msghdr message = {.msg_iov = vectors};
+    size_t count = sink_vectors(sink, vectors, WORKER_VECTORS_MAX);
     size_t total = 0;
 
-    message.msg_iovlen = sink_vectors(sink, vectors, WORKER_VECTORS_MAX);
-    INVARIANT(message.msg_iovlen > 0);
-    for (size_t i = 0; i < message.msg_iovlen; i++)
+    INVARIANT(count > 0);
+    for (size_t i = 0; i < count; i++)
         total += vectors[i].iov_len;
-    if (message.msg_iovlen == 1)
-        *sent = send(conn->fd, vectors[0].iov_base, total, MSG_NOSIGNAL);
-    else
-        *sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+    *sent = transport_write(conn, vectors, count);
     return *sent == (ssize_t)total;
 }
 
@@ -341,7 +337,7 @@ static bool read_requests(struct conn *conn)
     if (conn->had_body && room > BODY_FRONT_BYTES)
         room = BODY_FRONT_BYTES;
     conn->had_body = false;
-    got = received(conn, recv(conn->fd, buffer + had, room, 0));
+    got = received(conn, transport_read(conn, buffer + had, room));
     if (got <= 0)
         return got == 0;
     return run(conn, slice_make(buffer, had + (size_t)got));
@@ -357,7 +353,7 @@ static ssize_t read_body_once(struct conn *conn, size_t *room)
 
     conn->had_body = true;
     vectors[0].iov_len = *room;
-    return received(conn, readv(conn->fd, vectors, 2));
+    return received(conn, transport_readv(conn, vectors, 2));
 }
 
 static bool read_body(struct conn *conn)
@@ -410,6 +406,38 @@ static bool write_unsent(struct conn *conn)
     return true;
 }
 
+/* The first turns of a connection with TLS; what it then asks for may have
+ * come with the handshake. */
+static bool shake(struct conn *conn, short what)
+{
+    switch (transport_shake(conn, (what & EV_TIMEOUT) != 0)) {
+    case TLS_SHAKEN:
+        (void)event_remove_timer(&conn->event);
+        return read_requests(conn);
+    case TLS_SHAKES:
+        return true;
+    case TLS_SHAKE_FAILED:
+        return broken(conn);
+    case TLS_SHAKE_LEFT:
+        break;
+    }
+    return false;
+}
+
+/* TLS has its own idea of what is to be waited for: bytes that it took from
+ * the socket already call for a turn, not for the socket. */
+static bool follow_tls(struct conn *conn)
+{
+    bool writes = tls_link_waits_to_write(conn->tls, conn->unsent != NULL);
+    short what = writes ? EV_WRITE : EV_READ;
+
+    if (conn->unsent == NULL && !conn->ready && tls_link_has_input(conn->tls))
+        worker_queue(conn->worker, conn);
+    if ((event_get_events(&conn->event) & what) != 0)
+        return true;
+    return await_instead(conn, what) || broken(conn);
+}
+
 static bool take_turn(struct conn *conn)
 {
     if (conn->unsent != NULL)
@@ -441,6 +469,8 @@ static bool end_of_turn(struct conn *conn, bool open)
     struct worker *worker = conn->worker;
 
     command_thread_settle(worker->commands);
+    if (UNLIKELY(conn->tls != NULL) && open)
+        open = follow_tls(conn);
     if (!open)
         sink_clear(worker->sink);
     INVARIANT(sink_pending(worker->sink) == 0);
@@ -452,12 +482,14 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 {
     struct conn *conn = arg;
 
+    bool open;
+
     (void)fd;
-    (void)what;
     if (conn->ready)
         return; /* Its turn is at the end of this round. */
     begin_turn(conn);
-    if (!end_of_turn(conn, take_turn(conn)))
+    open = transport_is_shaken(conn) ? take_turn(conn) : shake(conn, what);
+    if (!end_of_turn(conn, open))
         conn_end(&conn, conn->end);
 }
 
@@ -466,7 +498,9 @@ bool conn_resume(struct conn *conn)
     INVARIANT(conn->unsent == NULL);
 
     begin_turn(conn);
-    return end_of_turn(conn, run_kept(conn));
+    if (conn->want == SESSION_DRAIN || conn->want == SESSION_YIELD)
+        return end_of_turn(conn, run_kept(conn));
+    return end_of_turn(conn, take_turn(conn));
 }
 
 /* ---- life ---- */
@@ -498,7 +532,7 @@ int conn_start(struct conn *conn, struct worker *worker)
     registry_add(worker->registry, conn);
     log_v(LOG_LEVEL_VV, "<%d new auto-negotiating client connection", conn->fd);
     conn->session = session_new(worker->commands, &conn->listener->session);
-    if (conn->session == NULL)
+    if (conn->session == NULL || transport_open(conn) != 0)
         return -ERR_MEMORY;
     return await(conn, EV_READ);
 }
@@ -518,6 +552,7 @@ void conn_end(struct conn **conn_at, enum conn_end reason)
     session_free(&conn->session);
     drop_unsent(conn);
     kept_drop(conn);
+    transport_close(conn);
     census_leave(conn->worker->census);
     conn_free(conn_at);
 }

@@ -56,6 +56,7 @@ struct conn {
     struct conn **link;
     struct conn *ready_next;
     const struct listener *listener; /* It came in by. */
+    struct tls_link *tls;            /* NULL: plain. */
     int fd;
     uint32_t unsent_held; /* Bytes of memory for unsent. */
     uint32_t active_s;    /* When it last did something. Read by any thread. */

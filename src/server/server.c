@@ -103,7 +103,9 @@ static int start_worker(struct server *server, size_t index)
         .stop_ns = server->config.stop_ms * NS_PER_MS,
         .idle_timeout_s = server->config.idle_timeout_s,
         .held_bytes_max =
-            server->config.held_bytes_max / server->config.threads};
+            server->config.held_bytes_max / server->config.threads,
+        .tls = server->config.tls,
+        .tls_record_bytes = server->config.tls_record_bytes};
     struct worker *worker = worker_new(&config);
     int error;
 

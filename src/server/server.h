@@ -31,6 +31,7 @@
 
 struct command_thread;
 struct server;
+struct tls;
 
 enum listener_kind {
     LISTENER_TCP,
@@ -61,6 +62,8 @@ struct server_config {
     unsigned napi_ids;       /* -N; 0: connections are dealt in turn. */
     uint32_t socket_mark;    /* sock_cookie_id; 0: none. */
     uint64_t stop_ms;        /* How long a stop waits for slow readers. */
+    struct tls *tls; /* Of the TCP ports; NULL: none. Borrowed until free. */
+    size_t tls_record_bytes; /* Replies are gathered up to this; at least 1. */
 };
 
 /* Copies nothing of the config but the struct: texts and arrays stay the

@@ -15,6 +15,9 @@
     X(bytes_written, "Bytes sent to clients") \
     X(unexpected_napi_ids, "Connections of a network queue too many (-N)") \
     X(round_robin_fallback, "Connections dealt in turn in spite of -N") \
+    X(ssl_new_sessions, "TLS handshakes that resumed no session") \
+    X(ssl_handshake_errors, "TLS handshakes that failed") \
+    X(ssl_proto_errors, "Connections closed for an error in TLS") \
     X(conn_yields, "Turns cut at the limit of requests (-R)") \
     X(listen_disabled_num, "Times accepting paused for want of room") \
     X(listen_disabled_us, "Time that accepting was paused")

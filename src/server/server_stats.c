@@ -139,6 +139,21 @@ static void put_absent(struct stats_out *out)
         stats_put_u64(out, names[i], 0);
 }
 
+static void put_tls(const struct server *server,
+                    const struct server_counters *counters,
+                    struct stats_out *out)
+{
+    struct tls *tls = server->config.tls;
+
+    if (tls == NULL)
+        return;
+    if (tls_has_session_cache(tls))
+        stats_put_u64(out, "ssl_new_sessions", counters->ssl_new_sessions);
+    stats_put_u64(out, "ssl_handshake_errors", counters->ssl_handshake_errors);
+    stats_put_u64(out, "ssl_proto_errors", counters->ssl_proto_errors);
+    stats_put_u64(out, "time_since_server_cert_refresh", tls_age_s(tls));
+}
+
 void server_stats(struct server *server, struct stats_out *out)
 {
     struct server_counters counters;
@@ -150,5 +165,6 @@ void server_stats(struct server *server, struct stats_out *out)
     stats_put_u64(out, "bytes_read", counters.bytes_read);
     stats_put_u64(out, "bytes_written", counters.bytes_written);
     stats_put_u64(out, "conn_yields", counters.conn_yields);
+    put_tls(server, &counters, out);
     put_absent(out);
 }

@@ -276,8 +276,11 @@ static bool open_all(struct worker *worker)
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     worker->sink = sink_new();
     worker->input = memory_new(WORKER_INPUT_BYTES, 1);
+    if (worker->tls != NULL)
+        worker->records.data = memory_new(worker->records.size, 1);
     return worker->base != NULL && worker->wake_fd >= 0 &&
            worker->sink != NULL && worker->input != NULL &&
+           (worker->tls == NULL || worker->records.data != NULL) &&
            await_wake(worker) && await_idle(worker);
 }
 
@@ -294,6 +297,8 @@ struct worker *worker_new(const struct worker_config *config)
     worker->held_bytes_max = config->held_bytes_max;
     worker->turn_requests_max = config->turn_requests_max;
     worker->stop_ns = config->stop_ns;
+    worker->tls = config->tls;
+    worker->records.size = config->tls_record_bytes;
     worker->ready_tail = &worker->ready;
     worker->arrivals_tail = &worker->arrivals;
     worker->now_s = (uint32_t)(clock_now(config->clock) / NS_PER_S);
@@ -323,6 +328,7 @@ void worker_free(struct worker **worker_at)
         event_base_free(worker->base);
     sink_free(&worker->sink);
     memory_free(&worker->input);
+    memory_free(&worker->records.data);
     lock_fini(&worker->lock);
     memory_free(worker_at);
 }

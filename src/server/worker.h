@@ -13,6 +13,7 @@
 #include "src/server/idle_wheel.h"
 #include "src/server/registry.h"
 #include "src/server/server_metrics.h"
+#include "src/server/tls_link.h"
 #include "src/server/udp.h"
 
 #include <pthread.h>
@@ -32,6 +33,8 @@ struct worker_config {
     uint64_t stop_ns;
     uint32_t idle_timeout_s; /* 0: none. */
     uint64_t held_bytes_max; /* What its connections may hold; 0: any. */
+    struct tls *tls;         /* NULL: none. */
+    size_t tls_record_bytes;
 };
 
 struct worker {
@@ -43,6 +46,7 @@ struct worker {
     size_t turn_requests_max;
     uint64_t stop_ns;
     uint64_t held_bytes_max;
+    struct tls *tls; /* NULL: none. */
     struct event_base *base;
     int wake_fd;
     pthread_t thread;
@@ -51,6 +55,7 @@ struct worker {
     struct event wake_event;
     struct sink *sink;
     char *input;             /* WORKER_INPUT_BYTES */
+    struct tls_room records; /* Without TLS there is none. */
     struct idle_wheel wheel; /* Its connections. */
     struct event idle_event;
     struct udp_sockets udp;
