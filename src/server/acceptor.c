@@ -189,7 +189,8 @@ static void on_client(evutil_socket_t fd, short what, void *arg)
     (void)what;
     for (int i = 0; i < ACCEPTS_MAX; i++) {
         if (acceptor->pause_at_limit && at_limit(acceptor)) {
-            pause_until_one_leaves(acceptor);
+            if (i == 0) /* Somebody waits. */
+                pause_until_one_leaves(acceptor);
             return;
         }
         if (!accept_one(acceptor, socket))

@@ -57,3 +57,7 @@ EXTRA_DIST += tests/fuzz/corpus/node
 FUZZ_TARGETS += tests/fuzz/fuzz_meta
 tests_fuzz_fuzz_meta_LDADD = $(LINK_PROTOCOL) $(FUZZ_MAIN)
 EXTRA_DIST += tests/fuzz/corpus/meta
+
+FUZZ_TARGETS += tests/fuzz/fuzz_udp
+tests_fuzz_fuzz_udp_LDADD = $(LINK_SERVER) $(FUZZ_MAIN)
+EXTRA_DIST += tests/fuzz/corpus/udp

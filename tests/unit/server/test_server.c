@@ -1,242 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A whole server on a loopback port of its own, with several threads, and the
  * clients that give servers trouble. */
-#include "src/server/server.h"
-
-#include "src/base/invariant.h"
-#include "src/base/memory.h"
-#include "src/command/commands.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/server/fixture.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#define THREADS 3
-#define CONNECTIONS_MAX 40
-#define REQUESTS_MAX 20
-#define PATIENCE_S 20
-
-static struct clock wall;
-static struct engine *engine;
-static struct commands *commands;
-static struct command_thread *threads[THREADS];
-static struct server *server;
-static uint16_t port;
-static const char *listen_on[] = {"127.0.0.1"};
-
-/* ---- the server under test ---- */
-
-static void note_port(void *ctx, const struct server_address *address)
-{
-    (void)ctx;
-    port = address->port;
-}
-
-static struct server_config config_of_test(void)
-{
-    return (struct server_config){.clock = &wall,
-                                  .version = "1.6.45",
-                                  .command_threads = threads,
-                                  .threads = THREADS,
-                                  .listen = listen_on,
-                                  .listen_count = 1,
-                                  .port = -1,
-                                  .backlog = 128,
-                                  .connections_max = CONNECTIONS_MAX,
-                                  .turn_requests_max = REQUESTS_MAX,
-                                  .stop_ms = 1000 * PATIENCE_S};
-}
-
-static void make_commands(void)
-{
-    const struct engine_config engine_config = {.memory_bytes = 64 * MIB,
-                                                .item_bytes_max = 8 * MIB};
-    const struct commands_config config = {.version = "1.6.45",
-                                           .item_bytes_max = 8 * MIB,
-                                           .cas_shown = true,
-                                           .flush_allowed = true};
-
-    ck_assert_int_eq(engine_new(&engine_config, &engine), 0);
-    commands = commands_new(engine, &config);
-    ck_assert_ptr_nonnull(commands);
-    for (size_t i = 0; i < THREADS; i++) {
-        threads[i] = command_thread_new(commands);
-        ck_assert_ptr_nonnull(threads[i]);
-    }
-}
-
-static void setup(void)
-{
-    const struct server_config config = config_of_test();
-    char words[SERVER_WORDS_MAX];
-
-    clock_init_real(&wall);
-    make_commands();
-    ck_assert_int_eq(server_new(&config, &server), 0);
-    ck_assert_int_eq(server_bind(server, words), 0);
-    server_addresses(server, note_port, NULL);
-    ck_assert_int_eq(server_start(server), 0);
-}
-
-static void setup_open(void)
-{
-    char words[SERVER_WORDS_MAX];
-
-    setup();
-    ck_assert_int_eq(server_open(server, words), 0);
-}
-
-static void teardown(void)
-{
-    server_free(&server);
-    for (size_t i = 0; i < THREADS; i++)
-        command_thread_free(&threads[i]);
-    commands_free(&commands);
-    engine_free(&engine);
-}
-
-/* ---- statistics ---- */
-
-struct seen {
-    struct stats_out out; /* First. */
-    const char *name;
-    char value[STATS_VALUE_MAX];
-    unsigned times;
-};
-
-static void look(struct stats_out *out, const char *name, const char *value)
-{
-    struct seen *seen = (struct seen *)(void *)out;
-
-    if (strcmp(name, seen->name) != 0)
-        return;
-    seen->times++;
-    (void)snprintf(seen->value, sizeof(seen->value), "%s", value);
-}
-
-static uint64_t stat(const char *name)
-{
-    struct seen seen = {.out = {look}, .name = name};
-
-    server_stats(server, &seen.out);
-    ck_assert_uint_eq(seen.times, 1);
-    return strtoull(seen.value, NULL, 10);
-}
-
-/* ---- clients ---- */
-
-static int dial(void)
-{
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET,
-        .sin_port = htons(port),
-        .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    const struct timeval patience = {.tv_sec = PATIENCE_S};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    ck_assert_int_ge(fd, 0);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-static void say_bytes(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t sent = send(fd, bytes, size, MSG_NOSIGNAL);
-
-        ck_assert_msg(sent > 0, "send: %s", strerror(errno));
-        bytes += sent;
-        size -= (size_t)sent;
-    }
-}
-
-static void say(int fd, const char *text)
-{
-    say_bytes(fd, text, strlen(text));
-}
-
-/* Reads as much, or up to the end; returns how much. */
-static size_t hear_bytes(int fd, char *bytes, size_t size)
-{
-    size_t heard = 0;
-
-    while (heard < size) {
-        ssize_t got = recv(fd, bytes + heard, size - heard, 0);
-
-        ck_assert_msg(got >= 0 || errno == ECONNRESET, "recv: %s",
-                      strerror(errno));
-        if (got <= 0)
-            break;
-        heard += (size_t)got;
-    }
-    return heard;
-}
-
-static void hear(int fd, const char *text)
-{
-    char bytes[4096];
-    size_t size = strlen(text);
-
-    ck_assert_uint_lt(size, sizeof(bytes));
-    bytes[hear_bytes(fd, bytes, size)] = '\0';
-    ck_assert_str_eq(bytes, text);
-}
-
-static void hear_end(int fd)
-{
-    char byte;
-
-    ck_assert_uint_eq(hear_bytes(fd, &byte, 1), 0);
-}
-
-static char *filled(size_t size, char byte)
-{
-    char *bytes = malloc(size);
-
-    ck_assert_ptr_nonnull(bytes);
-    memset(bytes, byte, size);
-    return bytes;
-}
-
-static void store(int fd, const char *key, size_t size)
-{
-    char *value = filled(size, 'v');
-    char line[128];
-
-    (void)snprintf(line, sizeof(line), "set %s 0 0 %zu\r\n", key, size);
-    say(fd, line);
-    say_bytes(fd, value, size);
-    say(fd, "\r\n");
-    free(value);
-    hear(fd, "STORED\r\n");
-}
-
-/* The reply to a get of what store() stored. */
-static void hear_value(int fd, const char *key, size_t size)
-{
-    char *value = malloc(size);
-    char line[128];
-
-    ck_assert_ptr_nonnull(value);
-    (void)snprintf(line, sizeof(line), "VALUE %s 0 %zu\r\n", key, size);
-    hear(fd, line);
-    ck_assert_uint_eq(hear_bytes(fd, value, size), size);
-    for (size_t i = 0; i < size; i++) {
-        if (value[i] != 'v')
-            ck_abort_msg("byte %zu of %zu is wrong", i, size);
-    }
-    free(value);
-    hear(fd, "\r\nEND\r\n");
-}
 
 /* ---- the port ---- */
 
@@ -247,13 +18,13 @@ START_TEST(clients_are_refused_until_the_server_opens)
 
     ck_assert_int_eq(fd, -1);
     ck_assert_int_eq(errno, ECONNREFUSED);
-    ck_assert_uint_eq(stat("accepting_conns"), 0);
+    ck_assert_uint_eq(stat_of("accepting_conns"), 0);
     ck_assert_int_eq(server_open(server, words), 0);
     fd = dial();
     ck_assert_int_ge(fd, 0);
     say(fd, "version\r\n");
     hear(fd, "VERSION 1.6.45\r\n");
-    ck_assert_uint_eq(stat("accepting_conns"), 1);
+    ck_assert_uint_eq(stat_of("accepting_conns"), 1);
     close(fd);
 }
 END_TEST
@@ -364,24 +135,6 @@ END_TEST
 
 /* ---- the limit of connections ---- */
 
-/* A connection that is served: tries again while the server has not yet
- * noticed that another one left. */
-static int dial_served(void)
-{
-    for (;;) {
-        char first;
-        int fd = dial();
-
-        ck_assert_int_ge(fd, 0);
-        if (send(fd, "version\r\n", 9, MSG_NOSIGNAL) == 9 &&
-            recv(fd, &first, 1, 0) == 1 && first == 'V') {
-            hear(fd, "ERSION 1.6.45\r\n");
-            return fd;
-        }
-        close(fd);
-    }
-}
-
 START_TEST(one_connection_too_many_is_told_so)
 {
     int fds[CONNECTIONS_MAX];
@@ -393,8 +146,8 @@ START_TEST(one_connection_too_many_is_told_so)
     hear(fd, "ERROR Too many open connections\r\n");
     hear_end(fd);
     close(fd);
-    ck_assert_uint_eq(stat("rejected_connections"), 1);
-    ck_assert_uint_eq(stat("curr_connections"), CONNECTIONS_MAX);
+    ck_assert_uint_eq(stat_of("rejected_connections"), 1);
+    ck_assert_uint_eq(stat_of("curr_connections"), CONNECTIONS_MAX);
     close(fds[0]);
     fds[0] = dial_served();
     for (size_t i = 0; i < CONNECTIONS_MAX; i++)
@@ -426,9 +179,9 @@ START_TEST(connections_that_come_and_go_leave_nothing)
                          0);
     for (size_t i = 0; i < COUNT_OF(clients); i++)
         (void)pthread_join(clients[i], NULL);
-    while (stat("curr_connections") > 0)
+    while (stat_of("curr_connections") > 0)
         continue;
-    ck_assert_uint_ge(stat("total_connections"), 800);
+    ck_assert_uint_ge(stat_of("total_connections"), 800);
 }
 END_TEST
 
@@ -625,12 +378,12 @@ START_TEST(a_deep_pipeline_gives_way_and_is_counted)
     say(fd, requests);
     for (size_t i = 0; i < TIMES; i++)
         hear(fd, "VERSION 1.6.45\r\n");
-    ck_assert_uint_ge(stat("conn_yields"), 1);
-    ck_assert_uint_eq(stat("bytes_read"), TIMES * 9);
-    ck_assert_uint_eq(stat("bytes_written"), TIMES * 16);
+    ck_assert_uint_ge(stat_of("conn_yields"), 1);
+    ck_assert_uint_eq(stat_of("bytes_read"), TIMES * 9);
+    ck_assert_uint_eq(stat_of("bytes_written"), TIMES * 16);
     server_stats_reset(server);
-    ck_assert_uint_eq(stat("bytes_read"), 0);
-    ck_assert_uint_eq(stat("conn_yields"), 0);
+    ck_assert_uint_eq(stat_of("bytes_read"), 0);
+    ck_assert_uint_eq(stat_of("conn_yields"), 0);
     close(fd);
 }
 END_TEST
@@ -715,7 +468,7 @@ START_TEST(a_stop_while_clients_are_busy_ends)
         ck_assert_int_eq(
             pthread_create(&clients[i], NULL, ask_until_it_ends, &fds[i]), 0);
     }
-    while (stat("bytes_read") < 10000)
+    while (stat_of("bytes_read") < 10000)
         continue;
     server_stop(server);
     for (size_t i = 0; i < CLIENTS; i++) {
