@@ -257,6 +257,7 @@ static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
         .version = PROTOCOL_VERSION,
         .item_bytes_max = (uint64_t)options->item_bytes_max,
         .cas_shown = !options->no_cas,
+        .clock = &daemon->clock,
         .flush_allowed = true,
         .refresh_certs = daemon->tls != NULL ? refresh_certs : NULL,
         .refresh_ctx = daemon};
@@ -503,6 +504,10 @@ int main(int argc, char *argv[])
         return EXIT_SUCCESS;
     log_set_verbosity((int)daemon.options.verbosity);
     options_warn(&daemon.options);
+#ifdef DEBUG_COMMANDS
+    clock_init_movable(&daemon.clock);
+#else
     clock_init_real(&daemon.clock);
+#endif
     return run(&daemon);
 }

@@ -42,19 +42,87 @@ void clock_init_real(struct clock *clock)
 
 void clock_init_fake(struct clock *clock, uint64_t now_ns)
 {
-    *clock = (struct clock){.fake_ns = now_ns, .fake = 1};
+    *clock = (struct clock){.fake_ns = now_ns, .kind = CLOCK_FAKE};
+}
+
+static uint64_t real_now(const struct clock *clock)
+{
+    return clock->base_ns + read_ns(CLOCK_BOOTTIME);
+}
+
+static uint64_t load(const uint64_t *field)
+{
+    return __atomic_load_n(field, __ATOMIC_RELAXED);
+}
+
+static void store(uint64_t *field, uint64_t value)
+{
+    __atomic_store_n(field, value, __ATOMIC_RELAXED);
+}
+
+/* Away from the real clock, which every request reads. */
+static uint64_t __attribute__((noinline)) unreal_now(const struct clock *clock)
+{
+    uint64_t paused_ns;
+
+    if (clock->kind == CLOCK_FAKE)
+        return clock->fake_ns;
+    paused_ns = __atomic_load_n(&clock->paused_ns, __ATOMIC_ACQUIRE);
+    return paused_ns != 0 ? paused_ns
+                          : real_now(clock) + load(&clock->ahead_ns);
 }
 
 uint64_t clock_now(const struct clock *clock)
 {
-    if (UNLIKELY(clock->fake))
-        return clock->fake_ns;
-    return clock->base_ns + read_ns(CLOCK_BOOTTIME);
+    if (UNLIKELY(clock->kind != CLOCK_REAL))
+        return unreal_now(clock);
+    return real_now(clock);
 }
 
 void clock_set(struct clock *clock, uint64_t now_ns)
 {
-    INVARIANT(clock->fake);
+    INVARIANT(clock->kind == CLOCK_FAKE);
 
     clock->fake_ns = now_ns;
+}
+
+/* ---- movable ---- */
+
+void clock_init_movable(struct clock *clock)
+{
+    clock_init_real(clock);
+    clock->kind = CLOCK_MOVABLE;
+}
+
+void clock_pause(struct clock *clock)
+{
+    INVARIANT(clock->kind == CLOCK_MOVABLE);
+
+    store(&clock->paused_ns, clock_now(clock));
+}
+
+/* Ahead by less than nothing, after a while of standing: unsigned sums do
+ * that. Who reads in between sees the time at which it stood. */
+void clock_resume(struct clock *clock)
+{
+    uint64_t paused_ns = load(&clock->paused_ns);
+
+    INVARIANT(clock->kind == CLOCK_MOVABLE);
+
+    if (paused_ns == 0)
+        return;
+    store(&clock->ahead_ns, paused_ns - real_now(clock));
+    __atomic_store_n(&clock->paused_ns, 0, __ATOMIC_RELEASE);
+}
+
+void clock_advance(struct clock *clock, uint64_t by_ns)
+{
+    uint64_t paused_ns = load(&clock->paused_ns);
+
+    INVARIANT(clock->kind == CLOCK_MOVABLE);
+
+    if (paused_ns != 0)
+        store(&clock->paused_ns, paused_ns + by_ns);
+    else
+        store(&clock->ahead_ns, load(&clock->ahead_ns) + by_ns);
 }

@@ -3,6 +3,9 @@
  * `noreply` may end it, and what it does. */
 #include "src/command/admin.h"
 
+#ifdef DEBUG_COMMANDS
+#include "src/command/debug.h"
+#endif
 #include "src/protocol/text.h"
 
 struct row {
@@ -33,6 +36,10 @@ static void refresh_certs(const struct admin_call *call)
 static const struct row rows[] = {
     {"refresh_certs", refresh_certs, 0, false},
     {"shutdown", shut_down, 0, false},
+#ifdef DEBUG_COMMANDS
+    {"debugtime", debug_time, 1, false},
+    {"debugitem", debug_item, 1, false},
+#endif
 };
 
 void admin_reply(const struct admin_call *call, const char *line)

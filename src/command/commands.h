@@ -22,6 +22,7 @@ struct commands_config {
     bool cas_shown;     /* False with -C: gets shows 0, and every cas finds
                            another version. */
     bool flush_allowed; /* False with -F. */
+    struct clock *clock; /* What debugtime moves, where it is built in. */
     /* For refresh_certs; NULL: there is no TLS. */
     commands_refresh_fn *refresh_certs;
     void *refresh_ctx;

@@ -6,6 +6,7 @@ libcommand_a_SOURCES = \
 	src/command/command_metrics.h \
 	src/command/commands.c \
 	src/command/commands.h \
+	src/command/debug.h \
 	src/command/execute.c \
 	src/command/execute.h \
 	src/command/gather.c \
@@ -20,3 +21,6 @@ libcommand_a_SOURCES = \
 	src/command/thread.h \
 	src/command/value.c \
 	src/command/value.h
+if DEBUG_COMMANDS
+libcommand_a_SOURCES += src/command/debug.c
+endif

@@ -136,6 +136,10 @@ void engine_glimpse(struct engine_thread *thread, const struct engine_key *key,
 
 /* All that the item takes, with header and key. */
 size_t engine_view_bytes(const struct engine_view *view);
+/* Of those who look into the cache: the item's list, "hot" and so on, and by
+ * how many its bytes are held, the cache itself among them. */
+const char *engine_view_list(const struct engine_view *view);
+unsigned engine_view_references(const struct engine_view *view);
 
 /* Keeps the item's bytes in place beyond the view's end, whatever happens to
  * the key. NULL when 60,000 hold it already. */

@@ -210,6 +210,25 @@ size_t engine_view_bytes(const struct engine_view *view)
     return item_bytes(view->item);
 }
 
+const char *engine_view_list(const struct engine_view *view)
+{
+    static const char *const names[] = {
+        [LRU_HOT] = "hot",
+        [LRU_WARM] = "warm",
+        [LRU_COLD] = "cold",
+        [LRU_TEMP] = "temp",
+    };
+    unsigned list = item_list(view->item);
+
+    INVARIANT(list < COUNT_OF(names));
+    return names[list];
+}
+
+unsigned engine_view_references(const struct engine_view *view)
+{
+    return item_references(view->item);
+}
+
 struct item *engine_view_hold(struct engine_thread *thread,
                               struct engine_view *view)
 {

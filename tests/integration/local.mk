@@ -13,6 +13,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/harness/process.py \
 	tests/integration/harness/wait.py \
 	tests/integration/test_command_line.py \
+	tests/integration/test_debug_clock.py \
 	tests/integration/test_eviction.py \
 	tests/integration/test_expiry.py \
 	tests/integration/test_meta.py \

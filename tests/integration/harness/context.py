@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 from harness.haproxy import Haproxy
-from harness.hosts import Hosts
+from harness.hosts import Hosts, Skip
 from harness.node import Node, Pair
 from harness.process import end_children
 from harness.wait import guards
@@ -20,6 +20,11 @@ def deadline(seconds):
         function.deadline_s = seconds
         return function
     return mark
+
+
+def image_of(path):
+    with open(path, 'rb') as file:
+        return file.read()
 
 
 class Test:
@@ -48,6 +53,19 @@ class Test:
         """A daemon that serves clients."""
         return Node(self, name, args, **where).start()
 
+    def debug_node(self, *args, **how):
+        """A daemon whose clock the test may move: `debugtime p` stops it,
+        `debugtime SECONDS` puts it forward."""
+        return self.node(*args, binary=self.debug_binary(), **how)
+
+    def debug_binary(self):
+        """One built with --enable-debug-commands; without one the test is
+        skipped, and the summary counts it."""
+        for path in (self.binary, os.environ.get('TWINCACHED_DEBUG')):
+            if path and b'debugtime' in image_of(path):
+                return os.path.abspath(path)
+        raise Skip('no daemon with debug commands: say $TWINCACHED_DEBUG')
+
     def pair(self, *args, **how):
         """Two daemons on loopback, paired."""
         return Pair.on_loopback(self, args, **how).start()
@@ -69,8 +87,7 @@ class Test:
 
     def sanitized(self):
         """A sanitizer's build spends memory that is not the daemon's."""
-        with open(self.binary, 'rb') as file:
-            image = file.read()
+        image = image_of(self.binary)
         return b'__asan_init' in image or b'__tsan_init' in image
 
     def complaints(self):

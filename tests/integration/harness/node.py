@@ -17,8 +17,9 @@ class Node:
     """One daemon; start() may follow kill() as often as one likes."""
 
     def __init__(self, test, name, args=(), address='127.0.0.1', port=None,
-                 netns=None):
+                 netns=None, binary=None):
         self.test = test
+        self.binary = binary or test.binary
         self.name = name
         self.address = address
         self.port = port or free_port()
@@ -32,7 +33,7 @@ class Node:
         words = []
         if self.netns:
             words = ['ip', 'netns', 'exec', self.netns]
-        words += [self.test.binary, '-l', self.address, '-p', str(self.port)]
+        words += [self.binary, '-l', self.address, '-p', str(self.port)]
         if '-v' not in ' '.join(self.args):
             words.append('-v')
         if os.geteuid() == 0 and '-u' not in self.args:
@@ -127,15 +128,15 @@ class Pair:
 
     @classmethod
     def on_loopback(cls, test, args=(), args_a=(), args_b=(),
-                    address='127.0.0.1'):
+                    address='127.0.0.1', binary=None):
         """Two nodes on one address, each with a replication port of its
         own."""
         port_a, port_b = free_port(), free_port()
         host = bracketed(address)
         a = Node(test, 'a', ['-X', port_a, '-x', f'{host}:{port_b}',
-                             *args, *args_a], address)
+                             *args, *args_a], address, binary=binary)
         b = Node(test, 'b', ['-X', port_b, '-x', f'{host}:{port_a}',
-                             *args, *args_b], address)
+                             *args, *args_b], address, binary=binary)
         a.repl_port, b.repl_port = port_a, port_b
         return cls(a, b)
 

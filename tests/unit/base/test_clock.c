@@ -82,6 +82,85 @@ START_TEST(real_cannot_be_set)
 }
 END_TEST
 
+START_TEST(movable_runs_like_a_real_one)
+{
+    struct clock movable, real;
+
+    clock_init_real(&real);
+    clock_init_movable(&movable);
+    movable.base_ns = real.base_ns;
+    for (int i = 0; i < 1000; i++) {
+        uint64_t before = clock_now(&real);
+        uint64_t now = clock_now(&movable);
+
+        ck_assert_uint_ge(now, before);
+        ck_assert_uint_le(now, clock_now(&real));
+    }
+}
+END_TEST
+
+START_TEST(movable_stands_while_paused)
+{
+    struct clock clock;
+    uint64_t stands_at;
+
+    clock_init_movable(&clock);
+    clock_pause(&clock);
+    stands_at = clock_now(&clock);
+    ck_assert_uint_eq(clock_now(&clock), stands_at);
+    clock_pause(&clock);
+    ck_assert_uint_eq(clock_now(&clock), stands_at);
+    clock_advance(&clock, 5 * NS_PER_S);
+    ck_assert_uint_eq(clock_now(&clock), stands_at + 5 * NS_PER_S);
+}
+END_TEST
+
+/* It goes on where it stood: not where it would be, and never back. */
+START_TEST(movable_resumes_where_it_stood)
+{
+    struct clock clock, real;
+    uint64_t stood_at;
+
+    clock_init_movable(&clock);
+    clock_init_real(&real);
+    real.base_ns = clock.base_ns;
+    clock_resume(&clock);
+    clock_pause(&clock);
+    stood_at = clock_now(&clock);
+    while (clock_now(&real) < stood_at + 20 * NS_PER_MS)
+        continue;
+    clock_resume(&clock);
+    ck_assert_uint_ge(clock_now(&clock), stood_at);
+    ck_assert_uint_lt(clock_now(&clock) + 10 * NS_PER_MS, clock_now(&real));
+    while (clock_now(&clock) == stood_at)
+        continue;
+}
+END_TEST
+
+START_TEST(movable_is_put_forward_as_it_runs)
+{
+    struct clock clock;
+    uint64_t before;
+
+    clock_init_movable(&clock);
+    before = clock_now(&clock);
+    clock_advance(&clock, 3600 * NS_PER_S);
+    ck_assert_uint_ge(clock_now(&clock), before + 3600 * NS_PER_S);
+    ck_assert_uint_lt(clock_now(&clock), before + 3660 * NS_PER_S);
+}
+END_TEST
+
+START_TEST(real_cannot_be_moved)
+{
+    struct clock clock;
+
+    clock_init_real(&clock);
+    unit_assert_aborts(clock_pause(&clock));
+    unit_assert_aborts(clock_resume(&clock));
+    unit_assert_aborts(clock_advance(&clock, 1));
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
     tcase_add_test(tests, real_starts_at_the_wall_clock);
@@ -89,5 +168,10 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, two_processes_would_agree);
     tcase_add_test(tests, fake_stands_until_set);
     tcase_add_test(tests, real_cannot_be_set);
+    tcase_add_test(tests, movable_runs_like_a_real_one);
+    tcase_add_test(tests, movable_stands_while_paused);
+    tcase_add_test(tests, movable_resumes_where_it_stood);
+    tcase_add_test(tests, movable_is_put_forward_as_it_runs);
+    tcase_add_test(tests, real_cannot_be_moved);
 }
 UNIT_MAIN("clock", add_tests)
