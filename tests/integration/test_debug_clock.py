@@ -103,7 +103,7 @@ def test_a_delayed_flush_comes_in_its_second(t):
     client.set('new', 'x')
     assert client.get('old') == b'x'
     advance(client, 1)
-    assert client.get_many(['old', 'new']) == {}
+    wait_for('the flush', lambda: client.get_many(['old', 'new']) == {})
     client.set('later', 'x')
     assert client.get('later') == b'x'
 
