@@ -381,6 +381,17 @@ int listeners_open(struct listeners *listeners, int backlog,
     return 0;
 }
 
+size_t listeners_sockets(const struct listeners *listeners)
+{
+    size_t count = listeners->count;
+
+    for (size_t i = 0; i < listeners->count; i++) {
+        if (listeners->at[i].kind == LISTENER_UDP)
+            count += listeners->at[i].fds_count - 1;
+    }
+    return count;
+}
+
 static void close_listener(struct listener *listener)
 {
     if (listener->kind == LISTENER_UNIX)

@@ -51,6 +51,8 @@ MUST_CHECK int listeners_bind(struct listeners *listeners, const char *text,
  * Errors: -ERR_SYSTEM, with words. */
 MUST_CHECK int listeners_open(struct listeners *listeners, int backlog,
                               char words[SERVER_WORDS_MAX]);
+/* How many sockets they are. */
+size_t listeners_sockets(const struct listeners *listeners);
 /* Closes what accepts. */
 void listeners_close(struct listeners *listeners);
 /* Closes all of it, when nobody uses it any more. */

@@ -66,7 +66,7 @@ static void put_process(const struct server *server, struct stats_out *out)
 static uint64_t current_connections(const struct server *server)
 {
     return atomic_load(&server->census.current) +
-           server->acceptor.listeners.count;
+           listeners_sockets(&server->acceptor.listeners);
 }
 
 static void put_connections(const struct server *server,
