@@ -11,6 +11,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/harness/hosts.py \
 	tests/integration/harness/node.py \
 	tests/integration/harness/process.py \
+	tests/integration/harness/tls.py \
 	tests/integration/harness/wait.py \
 	tests/integration/test_command_line.py \
 	tests/integration/test_debug_clock.py \
@@ -24,6 +25,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_real_clients.py \
 	tests/integration/test_sockets.py \
 	tests/integration/test_text_protocol.py \
+	tests/integration/test_tls.py \
 	tests/integration/test_tutorial.py \
 	tests/integration/meta_cases.py \
 	tests/integration/text_cases.py
