@@ -15,7 +15,8 @@
 
 /* Lowest first: what is taken first. */
 #define LOCK_RANKS(X) \
-    X(SERVER, "server: listeners and connections on their way to a worker") \
+    X(PORT, "server: listeners, while they open and close") \
+    X(SERVER, "server: connections on their way to a worker") \
     X(CONNS, "server: the table of connections") \
     X(GROWTH, "engine: geometry of the table while it grows") \
     X(BUCKET, "engine: one bucket of the table and its items") \

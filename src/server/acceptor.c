@@ -20,12 +20,12 @@ static const char refusal[] = "ERROR Too many open connections\r\n";
 
 static void refuse(struct acceptor *acceptor, int fd)
 {
-    ssize_t sent =
-        send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent;
 
+    METRIC_UP(acceptor->counters.rejected_connections);
+    sent = send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent; /* It is a courtesy. */
     close(fd);
-    METRIC_UP(acceptor->counters.rejected_connections);
 }
 
 static bool at_limit(const struct acceptor *acceptor)

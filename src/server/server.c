@@ -30,7 +30,7 @@ int server_new(const struct server_config *config, struct server **out)
     server->config = *config;
     server->acceptor.wake_fd = -1;
     server->started_ns = clock_now(config->clock);
-    lock_init(&server->port_lock, LOCK_RANK_SERVER);
+    lock_init(&server->port_lock, LOCK_RANK_PORT);
     lock_init(&server->counts_lock, LOCK_RANK_STATS);
     if (registry_init(&server->registry, fds_max(config)) != 0) {
         server_free(&server);
