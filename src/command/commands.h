@@ -8,6 +8,7 @@
 #include "src/base/metrics.h"
 #include "src/engine/engine.h"
 
+struct authenticator;
 struct commands;
 struct command_thread;
 
@@ -26,6 +27,9 @@ struct commands_config {
     /* For refresh_certs; NULL: there is no TLS. */
     commands_refresh_fn *refresh_certs;
     void *refresh_ctx;
+    /* Who clients have to prove to be; NULL: nobody in particular. Outlives
+     * us. */
+    const struct authenticator *authenticator;
 };
 
 /* Errors: NULL when memory is exhausted. */

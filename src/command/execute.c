@@ -281,19 +281,25 @@ static uint64_t flush_delay_s(const struct command_thread *thread,
     return exptime_s < UINT32_MAX ? (uint64_t)exptime_s : UINT32_MAX;
 }
 
+bool execute_flush(struct command_thread *thread, int64_t exptime_s)
+{
+    if (!thread->commands->config.flush_allowed) {
+        METRIC_UP(thread->counters.cmd_flush);
+        return false;
+    }
+    engine_flush(thread->engine_thread, flush_delay_s(thread, exptime_s));
+    return true;
+}
+
 static void execute_flush_all(struct command_thread *thread,
                               const struct op *op,
                               const struct request *request, struct sink *out)
 {
     (void)op;
-    if (!thread->commands->config.flush_allowed) {
-        METRIC_UP(thread->counters.cmd_flush);
+    if (execute_flush(thread, request->exptime_s))
+        reply(request, REPLY("OK"), out);
+    else
         reply(request, REPLY("CLIENT_ERROR flush_all not allowed"), out);
-        return;
-    }
-    engine_flush(thread->engine_thread,
-                 flush_delay_s(thread, request->exptime_s));
-    reply(request, REPLY("OK"), out);
 }
 
 static void execute_version(struct command_thread *thread, const struct op *op,

@@ -10,6 +10,9 @@
 void execute(struct command_thread *thread, const struct op *op,
              const struct request *request, struct sink *out);
 
+/* flush_all with a delay as it was given. False: it is not allowed (-F). */
+bool execute_flush(struct command_thread *thread, int64_t exptime_s);
+
 /* In what mode, by what cas unique and so on op's value is to be stored. */
 void execute_write(const struct command_thread *thread, const struct op *op,
                    const struct request *request, struct engine_write *write);

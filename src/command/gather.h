@@ -23,6 +23,8 @@ struct gathering {
     struct command_thread *thread; /* Its batch is filled. */
     struct slice input;
     struct gather_line line; /* At the front of input. */
+    bool sasl;               /* Clients may authenticate by SASL, */
+    bool locked;             /* and this one has to do so first. */
     size_t at;               /* Gathered up to here. */
     size_t scanned;          /* Bytes at the front without an end of line; in
                                 the end, of what was not gathered. */
@@ -31,5 +33,6 @@ struct gathering {
 /* Fills the batch of the thread from the front of the input with at most
  * requests_max requests. */
 enum gather_stop gather_text(struct gathering *g, size_t requests_max);
+enum gather_stop gather_binary(struct gathering *g, size_t requests_max);
 
 #endif

@@ -3,6 +3,11 @@ noinst_LIBRARIES += libcommand.a
 libcommand_a_SOURCES = \
 	src/command/admin.c \
 	src/command/admin.h \
+	src/command/auth.c \
+	src/command/auth.h \
+	src/command/authenticator.h \
+	src/command/binary.c \
+	src/command/binary.h \
 	src/command/command_metrics.h \
 	src/command/commands.c \
 	src/command/commands.h \

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A session is a small state machine over its input. Mostly it is READY for
- * the next line; the other states carry it over places where a line or a
- * value cannot be taken as a whole:
+ * the next request; the other states carry it over places where a request or
+ * a value cannot be taken as a whole:
  *
+ *   NEW   --the first byte--------> READY, or LOCKED
+ *   LOCKED -a user is known-------> READY
  *   READY --a get with many keys--> KEYS ----last key answered----> READY
  *   READY --a large value---------> BODY ----value and CRLF there-> READY
  *   READY --a refused value-------> SWALLOW -all of it skipped----> READY
@@ -14,6 +16,8 @@
 
 #include "src/base/invariant.h"
 #include "src/base/memory.h"
+#include "src/command/auth.h"
+#include "src/command/binary.h"
 #include "src/command/execute.h"
 #include "src/command/gather.h"
 #include "src/command/stream.h"
@@ -25,6 +29,8 @@ _Static_assert(SESSION_GET_LINE_MAX == TEXT_GET_LINE_MAX, "of a get line");
 _Static_assert(REQUEST_KEY_MAX == ENGINE_KEY_MAX, "one limit of a key");
 
 enum state {
+    STATE_NEW,
+    STATE_LOCKED, /* Text only: binary requests are refused one by one. */
     STATE_READY,
     STATE_KEYS,
     STATE_BODY,
@@ -55,6 +61,8 @@ struct session {
     uint32_t scanned;        /* READY: bytes without an end of line. */
     struct gather_line line; /* KEYS only. */
     unsigned char state;
+    bool binary;
+    struct auth auth;
 };
 
 _Static_assert(sizeof(struct session) <= 64, "there are many of these");
@@ -67,14 +75,44 @@ struct turn {
     bool over;
 };
 
+/* Between two requests. */
+static void settle(struct session *session)
+{
+    bool locked = session->auth.locked && !session->binary;
+
+    session->state = locked ? STATE_LOCKED : STATE_READY;
+}
+
+static void choose_protocol(struct session *session, bool binary)
+{
+    session->binary = binary;
+    settle(session);
+}
+
+/* Each way to authenticate belongs to one protocol, so that is what clients
+ * who have to must speak, whatever their listener says. */
+static enum session_protocol protocol_of(const struct authenticator *auth,
+                                         const struct session_config *config)
+{
+    if (auth == NULL)
+        return config->protocol;
+    return auth->knows != NULL ? SESSION_TEXT : SESSION_BINARY;
+}
+
 struct session *session_new(struct command_thread *thread,
                             const struct session_config *config)
 {
+    const struct authenticator *auth = thread->commands->config.authenticator;
     struct session *session = memory_new(1, sizeof(*session));
+    enum session_protocol protocol = protocol_of(auth, config);
 
-    if (session != NULL)
-        session->thread = thread;
-    (void)config;
+    if (session == NULL)
+        return NULL;
+    session->thread = thread;
+    session->auth.locked = auth != NULL;
+    session->state = STATE_NEW;
+    if (protocol != SESSION_AUTO)
+        choose_protocol(session, protocol == SESSION_BINARY);
     return session;
 }
 
@@ -101,6 +139,7 @@ void session_free(struct session **session)
         drop_stream(*session);
     else
         drop_body(*session);
+    auth_end((*session)->thread, &(*session)->auth);
     memory_free(session);
 }
 
@@ -127,7 +166,8 @@ static void keep_flags(struct body *body, const struct request *request)
     body->request.meta.opaque.data = body->opaque;
 }
 
-static struct body *new_body(const struct op *op, const struct request *request)
+static struct body *new_body(const struct op *op, const struct request *request,
+                             bool binary)
 {
     struct body *body = memory_new(1, sizeof(*body));
 
@@ -137,7 +177,9 @@ static struct body *new_body(const struct op *op, const struct request *request)
     body->request.noreply = request->noreply;
     body->stored.size = request->value_size;
     memcpy(body->key, op->key.bytes.data, op->key.bytes.size);
-    if (request->verb == REQUEST_MS)
+    if (binary)
+        body->request.binary = request->binary;
+    else if (request->verb == REQUEST_MS)
         keep_flags(body, request);
     body->request.key = slice_make(body->key, op->key.bytes.size);
     return body;
@@ -147,13 +189,16 @@ static enum engine_outcome reserve(struct session *session, const struct op *op,
                                    const struct request *request)
 {
     struct command_thread *thread = session->thread;
-    struct body *body = new_body(op, request);
+    struct body *body = new_body(op, request, session->binary);
     enum engine_outcome outcome;
 
     session->body = body;
     if (body == NULL)
         return ENGINE_NO_MEMORY;
-    execute_write(thread, op, request, &body->write);
+    if (session->binary)
+        binary_write(thread, op, request, &body->write);
+    else
+        execute_write(thread, op, request, &body->write);
     body->write.key.bytes.data = body->key;
     body->write.size_stored = &body->stored.size;
     outcome = engine_reserve(thread->engine_thread, &body->write, &body->item);
@@ -164,10 +209,32 @@ static enum engine_outcome reserve(struct session *session, const struct op *op,
     return outcome;
 }
 
-static void swallow(struct session *session, const struct request *request)
+/* What stands behind a value. */
+static uint32_t tail_bytes(const struct session *session)
 {
-    session->swallow_bytes = request->value_size + 2;
+    return session->binary ? 0 : 2;
+}
+
+static void swallow(struct session *session, uint32_t size)
+{
+    session->swallow_bytes = size;
     session->state = STATE_SWALLOW;
+}
+
+static void swallow_value(struct session *session,
+                          const struct request *request)
+{
+    swallow(session, request->value_size + tail_bytes(session));
+}
+
+static void answer_stored(struct session *session,
+                          const struct request *request,
+                          const struct execute_stored *stored, struct sink *out)
+{
+    if (session->binary)
+        binary_stored(session->thread, request, stored, out);
+    else
+        execute_stored(session->thread, request, stored, out);
 }
 
 static void start_body(struct session *session, const struct op *op,
@@ -182,8 +249,8 @@ static void start_body(struct session *session, const struct op *op,
         session->state = STATE_BODY;
         return;
     }
-    execute_stored(session->thread, request, &stored, out);
-    swallow(session, request);
+    answer_stored(session, request, &stored, out);
+    swallow_value(session, request);
 }
 
 char *session_space(struct session *session, size_t *room)
@@ -230,10 +297,10 @@ static void finish_body(struct session *session, const char *tail,
     struct engine_thread *engine = session->thread->engine_thread;
     struct body *body = session->body;
 
-    if (tail[0] == '\r' && tail[1] == '\n') {
+    if (session->binary || (tail[0] == '\r' && tail[1] == '\n')) {
         body->stored.outcome =
             engine_commit(engine, &body->write, &body->item, &body->stored.cas);
-        execute_stored(session->thread, &body->request, &body->stored, out);
+        answer_stored(session, &body->request, &body->stored, out);
     } else if (!body->request.noreply) {
         sink_put_literal(out, "CLIENT_ERROR bad data chunk\r\n");
     }
@@ -248,10 +315,10 @@ static size_t step_body(struct session *session, struct slice input,
 
     if (session->body->offset < session->body->write.value_size)
         return pause_turn(turn, SESSION_BODY, taken);
-    if (input.size - taken < 2)
+    if (input.size - taken < tail_bytes(session))
         return pause_turn(turn, SESSION_INPUT, taken);
     finish_body(session, input.data + taken, turn->out);
-    return taken + 2;
+    return taken + tail_bytes(session);
 }
 
 static size_t step_swallow(struct session *session, struct slice input,
@@ -263,7 +330,7 @@ static size_t step_swallow(struct session *session, struct slice input,
     session->swallow_bytes -= (uint32_t)taken;
     if (session->swallow_bytes > 0)
         return pause_turn(turn, SESSION_INPUT, taken);
-    session->state = STATE_READY;
+    settle(session);
     return taken;
 }
 
@@ -320,12 +387,33 @@ static size_t step_stream(struct session *session, struct slice input,
 
 /* ---- batches ---- */
 
+/* An error without a value to pass over is the connection's end. */
+static void turn_binary(struct session *session, const struct op *op,
+                        const struct request *request, struct sink *out)
+{
+    if (request->error != REQUEST_FINE || request->verb == REQUEST_QUIT) {
+        binary_execute(session->thread, op, request, out);
+        if (request->has_value)
+            swallow_value(session, request);
+        else
+            session->state = STATE_CLOSED;
+    } else if (request_is_sasl(request)) {
+        auth_sasl(session->thread, &session->auth, op, request, out);
+        if (op->value == NULL)
+            swallow_value(session, request);
+    } else {
+        start_body(session, op, request, out);
+    }
+}
+
 static void turn_state(struct session *session, const struct op *op,
                        const struct request *request, struct sink *out)
 {
-    if (request->error != REQUEST_FINE) {
+    if (session->binary) {
+        turn_binary(session, op, request, out);
+    } else if (request->error != REQUEST_FINE) {
         execute(session->thread, op, request, out);
-        swallow(session, request);
+        swallow_value(session, request);
     } else if (request->verb == REQUEST_QUIT) {
         session->state = STATE_CLOSED;
     } else if (request->has_value) {
@@ -363,8 +451,10 @@ static unsigned execute_batch(struct session *session, struct sink *out)
             break;
         if (UNLIKELY(op->turning))
             turn_state(session, op, request, out);
-        else
+        else if (LIKELY(!session->binary))
             execute(thread, op, request, out);
+        else
+            binary_execute(thread, op, request, out);
     }
     return i;
 }
@@ -385,13 +475,26 @@ static void settle_state(struct session *session, const struct op *op)
     }
 }
 
+static bool speaks_sasl(const struct command_thread *thread)
+{
+    const struct authenticator *auth = thread->commands->config.authenticator;
+
+    return auth != NULL && auth->knows == NULL;
+}
+
 static enum gather_stop gather_batch(struct session *session,
                                      struct slice input, size_t requests_max)
 {
-    struct gathering g = {
-        .thread = session->thread, .input = input, .scanned = session->scanned};
+    struct gathering g = {.thread = session->thread,
+                          .input = input,
+                          .scanned = session->scanned,
+                          .locked = session->auth.locked};
     enum gather_stop stop;
 
+    if (session->binary) {
+        g.sasl = speaks_sasl(session->thread);
+        return gather_binary(&g, requests_max);
+    }
     if (session->state == STATE_KEYS)
         g.line = session->line;
     stop = gather_text(&g, requests_max);
@@ -433,6 +536,41 @@ static size_t step_requests(struct session *session, struct slice input,
     return run_batch(session, input, turn);
 }
 
+static size_t step_new(struct session *session, struct slice input,
+                       struct turn *turn)
+{
+    if (input.size == 0)
+        return pause_turn(turn, SESSION_INPUT, 0);
+    choose_protocol(session, (unsigned char)input.data[0] == BINARY_MAGIC);
+    return 0;
+}
+
+static size_t step_locked(struct session *session, struct slice input,
+                          struct turn *turn)
+{
+    uint32_t rest_bytes = 0;
+    size_t taken = 0;
+
+    if (!may_produce(session, turn))
+        return 0;
+    switch (auth_login(session->thread, &session->auth, input, turn->out,
+                       &taken, &rest_bytes)) {
+    case AUTH_LOGIN_PART:
+        return pause_turn(turn, SESSION_INPUT, 0);
+    case AUTH_LOGIN_DONE:
+        settle(session);
+        break;
+    case AUTH_LOGIN_SWALLOW:
+        swallow(session, rest_bytes);
+        break;
+    case AUTH_LOGIN_CLOSE:
+        session->state = STATE_CLOSED;
+        break;
+    }
+    turn->requests_left--;
+    return taken;
+}
+
 static size_t step_closed(struct session *session, struct slice input,
                           struct turn *turn)
 {
@@ -444,6 +582,7 @@ typedef size_t step_fn(struct session *session, struct slice input,
                        struct turn *turn);
 
 static step_fn *const steps[] = {
+    [STATE_NEW] = step_new,        [STATE_LOCKED] = step_locked,
     [STATE_READY] = step_requests, [STATE_KEYS] = step_requests,
     [STATE_BODY] = step_body,      [STATE_SWALLOW] = step_swallow,
     [STATE_STREAM] = step_stream,  [STATE_CLOSED] = step_closed,

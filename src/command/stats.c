@@ -267,17 +267,22 @@ static int show_plain(const struct commands *commands, struct stats_out *out)
 
 /* ---- the command ---- */
 
+int stats_visit(struct commands *commands, struct slice group,
+                struct stats_out *out)
+{
+    if (group.size == 0)
+        return show_plain(commands, out);
+    if (!has_group(commands, group))
+        return -ERR_MISSING;
+    ask_sources(commands, group, out);
+    return 0;
+}
+
 int stats_show(struct commands *commands, struct slice group, struct sink *sink)
 {
     struct lines lines = {{put_line}, sink};
-    int error = 0;
+    int error = stats_visit(commands, group, &lines.out);
 
-    if (group.size == 0)
-        error = show_plain(commands, &lines.out);
-    else if (has_group(commands, group))
-        ask_sources(commands, group, &lines.out);
-    else
-        error = -ERR_MISSING;
     if (error == 0)
         sink_put_literal(sink, "END\r\n");
     return error;

@@ -3,8 +3,8 @@
 
 #include "src/base/invariant.h"
 
-char *value_copy(const struct command_thread *thread,
-                 const struct engine_view *view, char *at)
+char *value_copy_bare(const struct command_thread *thread,
+                      const struct engine_view *view, char *at)
 {
     size_t offset = 0;
 
@@ -16,6 +16,13 @@ char *value_copy(const struct command_thread *thread,
         at = value_put_text(at, run.data, run.size);
         offset += run.size;
     }
+    return at;
+}
+
+char *value_copy(const struct command_thread *thread,
+                 const struct engine_view *view, char *at)
+{
+    at = value_copy_bare(thread, view, at);
     return value_put_text(at, "\r\n", 2);
 }
 

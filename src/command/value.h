@@ -29,7 +29,10 @@ static inline char *value_put_number(char *at, uint64_t value)
     return at + number_write_u64(at, value);
 }
 
-/* The value of an open view and a CRLF. */
+/* The value of an open view. */
+char *value_copy_bare(const struct command_thread *thread,
+                      const struct engine_view *view, char *at);
+/* The same and a CRLF. */
 char *value_copy(const struct command_thread *thread,
                  const struct engine_view *view, char *at);
 

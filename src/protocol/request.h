@@ -32,15 +32,18 @@ enum request_verb {
     REQUEST_VERSION,
     REQUEST_VERBOSITY,
     REQUEST_STATS,
-    REQUEST_MG,   /* The meta commands: get, */
-    REQUEST_MS,   /* set, */
-    REQUEST_MD,   /* delete, */
-    REQUEST_MA,   /* arithmetic, */
-    REQUEST_ME,   /* a look from outside, */
-    REQUEST_MN,   /* nothing. */
-    REQUEST_ADMIN, /* A command that is none of these: rest is its line. */
-    REQUEST_QUIT, /* Also what is no cache client at all: HTTP. */
-    REQUEST_NONE, /* Nothing but an error to answer. */
+    REQUEST_MG,        /* The meta commands: get, */
+    REQUEST_MS,        /* set, */
+    REQUEST_MD,        /* delete, */
+    REQUEST_MA,        /* arithmetic, */
+    REQUEST_ME,        /* a look from outside, */
+    REQUEST_MN,        /* nothing. */
+    REQUEST_ADMIN,     /* A command that is none of these: rest is its line. */
+    REQUEST_SASL_LIST, /* Of the binary protocol: which mechanisms, */
+    REQUEST_SASL_AUTH, /* a first message, */
+    REQUEST_SASL_STEP, /* a further one. */
+    REQUEST_QUIT,      /* Also what is no cache client at all: HTTP. */
+    REQUEST_NONE,      /* Nothing but an error to answer. */
     REQUEST_VERBS
 };
 
@@ -61,7 +64,21 @@ enum request_error {
     REQUEST_MANY_FLAGS,
     REQUEST_LONG_OPAQUE,
     REQUEST_LONG_MODE,
+    REQUEST_BAD_FRAME,  /* From here on, of the binary protocol: sizes that */
+    REQUEST_BAD_OPCODE, /* contradict each other; no such command; */
+    REQUEST_LOCKED,     /* not before the client has proved who it is. */
     REQUEST_ERRORS
+};
+
+/* What only binary requests have. */
+struct binary {
+    uint64_t cas;     /* To be compared; 0: no matter which. */
+    uint64_t initial; /* Of a counter that is made. */
+    uint32_t opaque;
+    unsigned char opcode;
+    bool vivify;    /* An absent counter is made. */
+    bool quiet;     /* A get does not answer a miss, all others no success. */
+    bool shows_key; /* The answer has the key. */
 };
 
 /* Borrows the line it was parsed from. */
@@ -74,9 +91,20 @@ struct request {
     uint32_t value_size;
     enum request_verb verb;
     enum request_error error; /* Answered instead of executing. */
-    bool has_value;   /* value_size bytes and a CRLF follow, error or not. */
-    bool noreply;     /* Not even an error is answered. */
-    struct meta meta; /* Of meta commands; left as it was by all others. */
+    bool has_value; /* value_size bytes follow, error or not; then, in the text
+                       protocol, a CRLF. */
+    bool noreply;   /* Not even an error is answered. */
+    union {
+        struct meta meta; /* Of meta commands; left as it was by all others. */
+        struct binary binary; /* Of the binary protocol. */
+    };
 };
+
+static inline bool request_is_sasl(const struct request *request)
+{
+    return request->verb == REQUEST_SASL_LIST ||
+           request->verb == REQUEST_SASL_AUTH ||
+           request->verb == REQUEST_SASL_STEP;
+}
 
 #endif

@@ -122,6 +122,25 @@ static enum request_error take_size(struct slice word, struct slice *rest,
     return REQUEST_FINE;
 }
 
+/* Older clients give delete a time, which means nothing, and noreply behind
+ * it. */
+static enum request_error pass_over(struct slice word, struct slice *rest,
+                                    struct request *request)
+{
+    (void)word;
+    (void)rest;
+    (void)request;
+    return REQUEST_FINE;
+}
+
+static enum request_error expect_end(struct slice word, struct slice *rest,
+                                     struct request *request)
+{
+    (void)rest;
+    (void)request;
+    return word.size == 0 ? REQUEST_FINE : REQUEST_BAD_LINE;
+}
+
 static enum request_error take_number(struct slice word, struct slice *rest,
                                       struct request *request)
 {
@@ -173,7 +192,11 @@ static const struct row rows[] = {
     {"get", REQUEST_GET, 1, 0, {take_keys}},
     {"set", REQUEST_SET, 4, 2, {STORAGE_FIELDS}},
     {"gets", REQUEST_GETS, 1, 0, {take_keys}},
-    {"delete", REQUEST_DELETE, 1, 2, {take_key}},
+    {"delete",
+     REQUEST_DELETE,
+     1,
+     2,
+     {take_key, pass_over, pass_over, expect_end}},
     {"incr", REQUEST_INCR, 2, 2, {take_key, take_delta}},
     {"decr", REQUEST_DECR, 2, 2, {take_key, take_delta}},
     {"add", REQUEST_ADD, 4, 2, {STORAGE_FIELDS}},

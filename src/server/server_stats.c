@@ -131,9 +131,8 @@ static void put_buffers(const struct server *server,
 static void put_absent(struct stats_out *out)
 {
     static const char *const names[] = {
-        "auth_cmds",          "auth_errors",         "log_worker_dropped",
-        "log_worker_written", "log_watcher_skipped", "log_watcher_sent",
-        "log_watchers"};
+        "log_worker_dropped", "log_worker_written", "log_watcher_skipped",
+        "log_watcher_sent", "log_watchers"};
 
     for (size_t i = 0; i < COUNT_OF(names); i++)
         stats_put_u64(out, names[i], 0);

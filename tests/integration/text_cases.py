@@ -201,6 +201,8 @@ DELETE_TOUCH = [
     (b'delete nokey 0\r\n', b'NOT_FOUND\r\n'),
     (b'delete nokey 5\r\n', b'NOT_FOUND\r\n'),
     (b'delete nokey noreply\r\n', b''),
+    (b'delete nokey 0 noreply\r\n', b''),
+    (b'delete nokey b c d\r\n', BAD_LINE),
     (b'set a 0 0 1\r\nx\r\ndelete a\r\nget a\r\ndelete a\r\n',
      b'STORED\r\nDELETED\r\nEND\r\nNOT_FOUND\r\n'),
     (b'set a 0 0 1\r\nx\r\ndelete a 0\r\nget a\r\n',
