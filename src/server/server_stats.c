@@ -126,7 +126,7 @@ static void put_buffers(const struct server *server,
     stats_put_u64(out, "read_buf_oom", counters->read_buf_oom);
 }
 
-/* What memcached has and a server without authentication and watchers does
+/* What memcached has and a server without watchers does
  * not. */
 static void put_absent(struct stats_out *out)
 {
