@@ -6,6 +6,7 @@
 #include "src/base/invariant.h"
 
 #include <sched.h>
+#include <time.h>
 
 /* About a microsecond: longer than a bucket is held, shorter than a switch. */
 #define SPINS_BEFORE_YIELD 64
@@ -83,6 +84,16 @@ void lock_release(struct lock *lock)
     lock_rank_drop(lock->rank);
     failed = pthread_mutex_unlock(&lock->mutex);
     INVARIANT(failed == 0);
+}
+
+void lock_give_way(unsigned round)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+
+    if (round < LOCK_YIELDS)
+        (void)sched_yield();
+    else
+        (void)nanosleep(&moment, NULL);
 }
 
 static inline void relax(void)

@@ -19,6 +19,7 @@
     X(SERVER, "server: connections on their way to a worker") \
     X(CONNS, "server: the table of connections") \
     X(GROWTH, "engine: geometry of the table while it grows") \
+    X(MOVER, "engine: the page that is being emptied") \
     X(BUCKET, "engine: one bucket of the table and its items") \
     X(CLASS, "engine: one slab class: free chunks and LRU lists") \
     X(PAGES, "engine: the pool of free pages") \
@@ -31,7 +32,7 @@ enum lock_rank {
 #define X(name, what) LOCK_RANK_##name,
     LOCK_RANKS(X)
 #undef X
-    LOCK_RANK_COUNT
+        LOCK_RANK_COUNT
 };
 
 /* What the debug build remembers of this thread: that a rank may be waited
@@ -68,6 +69,11 @@ void lock_fini(struct lock *lock);
 void lock_take(struct lock *lock);
 MUST_CHECK bool lock_try(struct lock *lock);
 void lock_release(struct lock *lock);
+
+/* Lets other threads run, for whoever can only try again: at first the others
+ * of this processor, from the LOCK_YIELDS-th round on for a millisecond. */
+#define LOCK_YIELDS 50u
+void lock_give_way(unsigned round);
 
 /* The lowest bit of a word as a spin lock, for a lock inside a cache line.
  * Held for tens of nanoseconds; a waiter spins, then yields the processor.

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define SYSTEM_PAGE_MIN ((size_t)4096)
+
 /* Allocations left until the one that fails; 0 in every real process. */
 static _Atomic size_t until_failure;
 
@@ -50,15 +52,53 @@ void memory_free_at(void *pointer_to_pointer)
     free(freed);
 }
 
-void *memory_reserve(size_t bytes)
+static void *reserve(size_t bytes, int access)
 {
     void *base;
 
     if (must_fail())
         return NULL;
-    base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+    base = mmap(NULL, bytes, access,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return base != MAP_FAILED ? base : NULL;
+}
+
+void *memory_reserve(size_t bytes)
+{
+    return reserve(bytes, PROT_READ | PROT_WRITE);
+}
+
+void *memory_reserve_closed(size_t bytes)
+{
+    return reserve(bytes, PROT_NONE);
+}
+
+int memory_open(void *base, size_t bytes)
+{
+    if (must_fail() || mprotect(base, bytes, PROT_READ | PROT_WRITE) != 0)
+        return -ERR_MEMORY;
+    return 0;
+}
+
+void memory_populate(void *base, size_t bytes)
+{
+    volatile char *at = base;
+    size_t i;
+
+    /* Small pages will do, too. */
+    (void)madvise(base, bytes, MADV_HUGEPAGE);
+#ifdef MADV_POPULATE_WRITE
+    if (madvise(base, bytes, MADV_POPULATE_WRITE) == 0)
+        return;
+#endif
+    for (i = 0; i < bytes; i += SYSTEM_PAGE_MIN)
+        at[i] = 0;
+}
+
+void memory_discard(void *base, size_t bytes)
+{
+    /* Locked memory is refused; then it stays, which is what was asked for. */
+    (void)madvise(base, bytes, MADV_DONTNEED);
 }
 
 void memory_unreserve(void *base, size_t bytes)

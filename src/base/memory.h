@@ -31,4 +31,17 @@ void memory_fail_at(size_t nth);
 MUST_CHECK void *memory_reserve(size_t bytes);
 void memory_unreserve(void *base, size_t bytes);
 
+/* The same, but closed: it cannot be touched before it is opened, and counts
+ * nowhere, not even where all memory is locked. memory_open() opens the bytes
+ * from base on; more than before, or the same.
+ * Errors: NULL; -ERR_MEMORY. */
+MUST_CHECK void *memory_reserve_closed(size_t bytes);
+MUST_CHECK int memory_open(void *base, size_t bytes);
+/* Takes the memory for opened space at once, in huge pages where the system
+ * has them. */
+void memory_populate(void *base, size_t bytes);
+/* Gives whole pages of reserved memory back to the system: they read as zero
+ * and cost nothing until they are touched again. */
+void memory_discard(void *base, size_t bytes);
+
 #endif

@@ -7,11 +7,9 @@
 #include "src/engine/alloc.h"
 
 #include "src/base/invariant.h"
+#include "src/engine/evict.h"
 #include "src/engine/lru.h"
-#include "src/engine/takeover.h"
-#include "src/engine/tell.h"
-
-#include <sched.h>
+#include "src/engine/mover.h"
 
 /* Items of table.items that a thread keeps to itself. */
 #define ITEMS_UNTOLD_MAX 32
@@ -33,126 +31,6 @@ bool alloc_is_large(const struct engine *engine, size_t bytes)
     return bytes > chunk_bytes_max(engine);
 }
 
-/* ---- eviction ---- */
-
-static void count_victim(struct engine_thread *thread, struct slab_class *class,
-                         const struct item *item, bool dead)
-{
-    struct engine_lru_counters *counters = &class->counters;
-    bool fetched = item_marks(item) & ITEM_FETCHED;
-
-    if (dead) {
-        METRIC_UP(counters->reclaimed);
-        if (!fetched)
-            METRIC_UP(counters->expired_unfetched);
-        return;
-    }
-    tell_evicted(thread, item);
-    METRIC_UP(counters->evicted);
-    METRIC_UP(counters->direct_reclaims);
-    if (item->expires_at_s != 0)
-        METRIC_UP(counters->evicted_nonzero);
-    if (!fetched)
-        METRIC_UP(counters->evicted_unfetched);
-    if (item_marks(item) & ITEM_ACTIVE)
-        METRIC_UP(counters->evicted_active);
-    class->evicted_age_s = thread->now_s > item_accessed(item)
-                               ? thread->now_s - item_accessed(item)
-                               : 0;
-}
-
-bool alloc_vacate(struct engine_thread *thread, struct item *item)
-{
-    struct engine *engine = thread->engine;
-    struct slab_class *class = slab_class_at(&engine->slabs, item->slab_class);
-    uint64_t hash = table_hash(&engine->table, item);
-    struct place place;
-    struct slot slot;
-    bool dead;
-
-    if (!table_try(&engine->table, hash, &place))
-        return false;
-    dead = engine_is_dead(thread, item);
-    if (item_references(item) > 1 || (engine->keep_all && !dead)) {
-        if (item_references(item) > 1)
-            METRIC_UP(class->counters.lrutail_reflocked);
-        table_unlock(place);
-        return false;
-    }
-    slot = table_find_item(&engine->table, place, hash, item);
-    INVARIANT(slot.item == item); /* Linked under both locks. */
-    count_victim(thread, class, item, dead);
-    if (engine->has_journal) {
-        engine->journal.forget(engine->journal.ctx, hash, item_stamp(item));
-        thread->recorded = true;
-    }
-    table_remove(&engine->table, place, slot);
-    lru_unlink(&engine->slabs, item);
-    item_set_kind(item, CHUNK_HELD);
-    alloc_count_item(thread, item, -1);
-    table_unlock(place);
-    return true;
-}
-
-/* A used item at the cold tail gets a second life in warm. */
-static bool is_spared(struct slabs *slabs, struct slab_class *class,
-                      struct item *item)
-{
-    unsigned marks = item_marks(item);
-
-    if (!(marks & ITEM_ACTIVE) || item_list(item) != LRU_COLD)
-        return false;
-    item_set_marks(item, marks & ~ITEM_ACTIVE);
-    lru_move(slabs, item, LRU_WARM);
-    METRIC_UP(class->counters.moves_to_warm);
-    return true;
-}
-
-static struct item *evict_from(struct engine_thread *thread, unsigned index,
-                               enum lru_list list, unsigned tries)
-{
-    struct slabs *slabs = &thread->engine->slabs;
-    struct slab_class *class = slab_class_at(slabs, index);
-    handle_t at = class->lists[list].tail;
-
-    while (at != HANDLE_NONE && tries-- > 0) {
-        struct item *item = region_item(slabs->region, at);
-
-        at = item->prev;
-        if (item_kind(item) != CHUNK_LINKED)
-            continue;
-        if (is_spared(slabs, class, item))
-            continue;
-        if (alloc_vacate(thread, item))
-            return item;
-        /* Held by a reader: out of the way of the next search. */
-        if (item_references(item) > 1)
-            lru_move(slabs, item, list);
-    }
-    return NULL;
-}
-
-/* The caller holds the class. The victim is HELD and the caller's. */
-static struct item *evict(struct engine_thread *thread, unsigned index,
-                          unsigned tries)
-{
-    static const enum lru_list order[] = {LRU_COLD, LRU_HOT, LRU_WARM,
-                                          LRU_TEMP};
-    struct slabs *slabs = &thread->engine->slabs;
-    struct slab_class *class = slab_class_at(slabs, index);
-    struct item *victim;
-    unsigned i;
-
-    if (class->lists[LRU_COLD].count == 0)
-        (void)lru_balance(slabs, index, tries);
-    for (i = 0; i < COUNT_OF(order); i++) {
-        victim = evict_from(thread, index, order[i], tries);
-        if (victim != NULL)
-            return victim;
-    }
-    return NULL;
-}
-
 /* ---- chunks ---- */
 
 static void free_parts(struct engine *engine, struct item *item)
@@ -172,15 +50,15 @@ static void free_parts(struct engine *engine, struct item *item)
     item_set_first_part(item, HANDLE_NONE);
 }
 
-/* Makes the chunk of an evicted item anew. The caller holds no class. */
-static void recycle(struct engine *engine, struct item *victim)
+void alloc_recycle(struct engine *engine, struct item *victim)
 {
     if (victim->flags & ITEM_LARGE)
         free_parts(engine, victim);
     slab_renew(victim);
 }
 
-struct item *alloc_quick(struct engine_thread *thread, unsigned index)
+struct item *alloc_quick(struct engine_thread *thread, unsigned index,
+                         enum lru_list list)
 {
     struct engine *engine = thread->engine;
     struct slab_class *class = slab_class_at(&engine->slabs, index);
@@ -190,15 +68,15 @@ struct item *alloc_quick(struct engine_thread *thread, unsigned index)
     lock_take(&class->lock);
     chunk = slab_take(&engine->slabs, index);
     if (chunk == NULL) {
-        chunk = victim = evict(thread, index, ALLOC_TRIES_QUICK);
+        chunk = victim = evict_one(thread, index, ALLOC_TRIES_QUICK);
         if (victim != NULL && !(victim->flags & ITEM_LARGE))
             slab_renew(victim);
     }
     if (chunk != NULL)
-        lru_link(&engine->slabs, chunk, LRU_HOT);
+        lru_link(&engine->slabs, chunk, list);
     lock_release(&class->lock);
     if (victim != NULL && item_kind(victim) == CHUNK_HELD)
-        recycle(engine, victim);
+        alloc_recycle(engine, victim);
     return chunk;
 }
 
@@ -212,14 +90,19 @@ static struct item *take_or_evict(struct engine_thread *thread, unsigned index)
     lock_take(&class->lock);
     chunk = slab_take(&engine->slabs, index);
     if (chunk == NULL)
-        victim = evict(thread, index, ALLOC_TRIES);
+        victim = evict_one(thread, index, ALLOC_TRIES);
     lock_release(&class->lock);
     if (victim == NULL)
+        victim = chunk == NULL ? evict_waiting(thread, index) : NULL;
+    if (victim == NULL)
         return chunk;
-    recycle(engine, victim);
+    alloc_recycle(engine, victim);
     return victim;
 }
 
+/* What stands in the way is another thread's item half done, or one on its way
+ * to a client. The former is over in a moment, if that thread gets to run, so
+ * a store is not refused before the others had their turn. */
 struct item *alloc_chunk(struct engine_thread *thread, unsigned index)
 {
     struct slab_class *class = slab_class_at(&thread->engine->slabs, index);
@@ -228,13 +111,13 @@ struct item *alloc_chunk(struct engine_thread *thread, unsigned index)
     for (round = 0; round < ALLOC_ROUNDS; round++) {
         struct item *chunk = take_or_evict(thread, index);
 
+        if (chunk == NULL)
+            chunk = mover_provide(thread, index);
         if (chunk != NULL)
             return chunk;
-        if (takeover_page(thread, index))
-            continue;
         if (thread->engine->keep_all)
             break;
-        sched_yield();
+        lock_give_way(round);
     }
     lock_take(&class->lock);
     METRIC_UP(class->counters.outofmemory);

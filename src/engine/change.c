@@ -69,6 +69,14 @@ void change_end(struct change *change)
         (void)table_grow(table, HELP_BUCKETS);
 }
 
+/* Whether the new life is as temporary as the old one. */
+static bool is_of_the_list(const struct change *change,
+                           const struct item_shape *shape)
+{
+    return (engine_list_for(change->thread, shape->expires_at_s) == LRU_TEMP) ==
+           (item_list(change->slot.item) == LRU_TEMP);
+}
+
 /* Whether the old item's chunk may be written over. A field more or less before
  * the value would move it while an append still needs it where it is. */
 static bool is_in_place(const struct change *change, unsigned class,
@@ -78,6 +86,7 @@ static bool is_in_place(const struct change *change, unsigned class,
 
     return old != NULL && old->slab_class == class &&
            item_references(old) == 1 && !(old->flags & ITEM_LARGE) &&
+           is_of_the_list(change, shape) &&
            (shape->cas != STAMP_NONE) == ((old->flags & ITEM_HAS_CAS) != 0);
 }
 
@@ -138,16 +147,17 @@ static bool enter(struct change *change, struct item *item)
 }
 
 /* The spare chunk if it fits, else one that can be had at once; in its list. */
-static struct item *take_chunk(struct change *change, unsigned class)
+static struct item *take_chunk(struct change *change, unsigned class,
+                               enum lru_list list)
 {
     struct slabs *slabs = &change->thread->engine->slabs;
     struct item *chunk = change->spare;
 
     if (chunk == NULL || chunk->slab_class != class)
-        return alloc_quick(change->thread, class);
+        return alloc_quick(change->thread, class, list);
     change->spare = NULL;
     lock_take(&slab_class_at(slabs, class)->lock);
-    lru_link(slabs, chunk, LRU_HOT);
+    lru_link(slabs, chunk, list);
     lock_release(&slab_class_at(slabs, class)->lock);
     return chunk;
 }
@@ -178,7 +188,8 @@ bool change_room(struct change *change, const struct item_shape *shape)
         alloc_write_header(change->item, shape);
         return true;
     }
-    change->item = take_chunk(change, class);
+    change->item =
+        take_chunk(change, class, engine_list_for(thread, shape->expires_at_s));
     if (change->item == NULL)
         return false;
     alloc_write_key(change->item, shape);
@@ -203,7 +214,7 @@ bool change_adopt(struct change *change, struct item *item)
         return false;
     change->item = item;
     lock_take(&class->lock);
-    lru_link(slabs, item, LRU_HOT);
+    lru_link(slabs, item, engine_list_for(change->thread, item->expires_at_s));
     lock_release(&class->lock);
     return true;
 }

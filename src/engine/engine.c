@@ -4,6 +4,7 @@
 
 #include "src/base/invariant.h"
 #include "src/base/memory.h"
+#include "src/engine/mover.h"
 #include "src/engine/state.h"
 
 #define PAGE_BYTES_DEFAULT MIB
@@ -32,24 +33,38 @@ static int init_memory(struct engine *engine,
                                : page_bytes / 2,
         .room_bytes_min = config->chunk_bytes_min,
         .growth = config->growth,
+        .given = config->chunk_sizes,
+        .given_count = config->chunk_sizes_count,
     };
-    int error = region_init(&engine->region, config->memory_bytes, page_bytes);
+    int error = region_init(&engine->region, config->memory_bytes,
+                            config->memory_bytes_max, page_bytes);
 
-    if (error != 0)
-        return error;
-    return slabs_init(&engine->slabs, &engine->region, &sizes);
+    if (error == 0)
+        error = slabs_init(&engine->slabs, &engine->region, &sizes);
+    if (error == 0 && config->huge_pages)
+        region_populate(&engine->region);
+    return error;
+}
+
+/* How many items there can be in so much memory. */
+static uint64_t items_in(const struct engine *engine, uint64_t bytes)
+{
+    return bytes / slab_class_at(&engine->slabs, 1)->chunk_bytes;
 }
 
 static int init_table(struct engine *engine, const struct engine_config *config)
 {
-    uint64_t items_max = (uint64_t)engine->region.pages_max *
-                         engine->region.page_bytes /
-                         slab_class_at(&engine->slabs, 1)->chunk_bytes;
+    const struct region *region = &engine->region;
+    const struct table_sizes sizes = {
+        .slots_power = config->table_power != 0 ? config->table_power
+                                                : TABLE_POWER_DEFAULT,
+        .fixed = config->table_fixed,
+        .items_max = items_in(engine, region->pages_limit * region->page_bytes),
+        .items_ever_max =
+            items_in(engine, region->pages_max * region->page_bytes),
+    };
 
-    return table_init(&engine->table, &engine->region, config->hash_seed,
-                      config->table_power != 0 ? config->table_power
-                                               : TABLE_POWER_DEFAULT,
-                      items_max);
+    return table_init(&engine->table, region, config->hash_seed, &sizes);
 }
 
 int engine_new(const struct engine_config *config, struct engine **out)
@@ -68,11 +83,17 @@ int engine_new(const struct engine_config *config, struct engine **out)
     engine->item_bytes_max = config->item_bytes_max;
     engine->hash_seed = config->hash_seed;
     engine->keep_all = config->keep_all;
+    engine->huge_pages = config->huge_pages;
     stamp_clock_init(&engine->clock, config->node);
     lock_init(&engine->flush_lock, LOCK_RANK_STATS);
     lock_init(&engine->threads_lock, LOCK_RANK_STATS);
     crawler_init(&engine->crawler, config);
-    error = init_memory(engine, config);
+    mover_init(&engine->mover);
+    error = tuning_init(&engine->tuning, config->tuning != NULL
+                                             ? config->tuning
+                                             : &engine_tuning_default);
+    if (error == 0)
+        error = init_memory(engine, config);
     if (error == 0)
         error = init_table(engine, config);
     if (error == 0 && config->track_sizes)
@@ -101,8 +122,27 @@ void engine_free(struct engine **engine)
     crawler_fini(&gone->crawler);
     lock_fini(&gone->flush_lock);
     lock_fini(&gone->threads_lock);
+    mover_fini(&gone->mover);
+    tuning_fini(&gone->tuning);
     memory_unreserve(gone, sizeof(*gone));
     *engine = NULL;
+}
+
+int engine_set_memory(struct engine *engine, uint64_t memory_bytes)
+{
+    int error;
+
+    /* What was taken at once is not given back. */
+    if (engine->huge_pages)
+        return -ERR_RANGE;
+    /* Before there is the memory to have so many. */
+    error = table_allow(&engine->table, items_in(engine, memory_bytes));
+    if (error == 0)
+        error = region_set_limit(&engine->region, memory_bytes);
+    if (error == 0)
+        atomic_store_explicit(&engine->memory_bytes, memory_bytes,
+                              memory_order_relaxed);
+    return error;
 }
 
 void engine_set_journal(struct engine *engine, const struct journal *journal)

@@ -23,16 +23,56 @@ struct engine;
 struct engine_thread;
 struct item;
 
+/* ---- tuning ---- */
+
+#define ENGINE_LRU_PERCENT_MAX 80u /* Hot and warm together. */
+#define ENGINE_AUTOMOVE_WINDOW_MIN_S 3u
+#define ENGINE_AUTOMOVE_WINDOW_MAX_S 1800u
+
+/* Whether pages move to other classes by themselves. Either way a class that
+ * has no chunk and nothing to evict gets a page, as long as reassign is on. */
+enum engine_automove {
+    ENGINE_AUTOMOVE_OFF,
+    ENGINE_AUTOMOVE_ON,    /* From classes that keep items for longer. */
+    ENGINE_AUTOMOVE_EAGER, /* To whatever class evicts. */
+};
+
+/* What may be changed while the engine runs. */
+struct engine_tuning {
+    uint32_t hot_percent; /* Most of a class that the hot list may be. */
+    uint32_t warm_percent;
+    double hot_age_factor;      /* And older than so many times the tail of */
+    double warm_age_factor;     /* cold it must not get. */
+    int64_t temporary_ttl_s;    /* New items that live no longer have a list of
+                                   their own; below 0: none has. */
+    bool segmented;             /* Else each class has one list. */
+    bool maintain;              /* The upkeep tends the lists. */
+    bool reassign;              /* Pages may change classes. */
+    uint32_t automove;          /* enum engine_automove. */
+    double automove_ratio;      /* Pages move between tails whose ages differ at
+                                   least so much. */
+    uint32_t automove_window_s; /* In this time all pages may have moved. */
+    double automove_free_ratio; /* For external storage: shown, not used. */
+};
+extern const struct engine_tuning engine_tuning_default;
+
 struct engine_config {
-    uint64_t memory_bytes;     /* Room for items (-m). */
-    uint64_t item_bytes_max;   /* A whole item with its header (-I). */
-    uint64_t page_bytes;       /* 0: 1 MiB. Smaller ones are for tests. */
-    uint64_t chunk_bytes_max;  /* 0: half a page. */
-    uint32_t chunk_bytes_min;  /* Room for key, value, flags (-n); 0: 48. */
-    double growth;             /* -f; 0: the finer default classes. */
-    unsigned table_power;      /* Initial slots, as a power of two; 0: 16. */
-    bool keep_all;             /* -M: refuse rather than evict. */
-    bool no_crawler;           /* Nothing looks for dead items. */
+    uint64_t memory_bytes;       /* Room for items (-m). */
+    uint64_t memory_bytes_max;   /* What that may be raised to, as far as it
+                                    costs items nothing; 0: it is not. */
+    uint64_t item_bytes_max;     /* A whole item with its header (-I). */
+    uint64_t page_bytes;         /* 0: 1 MiB. Smaller ones are for tests. */
+    uint64_t chunk_bytes_max;    /* 0: half a page. */
+    uint32_t chunk_bytes_min;    /* Room for key, value, flags (-n); 0: 48. */
+    double growth;               /* -f; 0: the finer default classes. */
+    const uint32_t *chunk_sizes; /* Rising; instead of the two above. */
+    unsigned chunk_sizes_count;
+    unsigned table_power; /* Initial slots, as a power of two; 0: 16. */
+    bool table_fixed;     /* And for ever. */
+    bool huge_pages;      /* -L: all memory at once, in huge pages. */
+    bool keep_all;        /* -M: refuse rather than evict. */
+    const struct engine_tuning *tuning; /* NULL: engine_tuning_default. */
+    bool no_crawler;                    /* Nothing looks for dead items. */
     uint32_t crawler_sleep_us; /* Rest after each thousand items of a crawl. */
     uint32_t crawler_tocrawl;  /* Items of a class in one crawl; 0: all. */
     bool track_sizes;          /* Count items by size. */
@@ -46,6 +86,29 @@ MUST_CHECK int engine_new(const struct engine_config *config,
                           struct engine **out);
 /* Every struct engine_thread is gone before, and the janitor is stopped. */
 void engine_free(struct engine **engine);
+
+/* Errors: -ERR_RANGE, then nothing has changed. Thread: any. */
+void engine_tuning_get(const struct engine *engine, struct engine_tuning *out);
+MUST_CHECK int engine_tuning_set(struct engine *engine,
+                                 const struct engine_tuning *in);
+/* Another limit of the memory for items. What is above it is given back by
+ * the upkeep, little by little.
+ * Errors: -ERR_RANGE beyond memory_bytes_max, or for what was preallocated;
+ *         -ERR_MEMORY. */
+MUST_CHECK int engine_set_memory(struct engine *engine, uint64_t memory_bytes);
+
+/* Moves a page from one slab class to another, in the background. Class 0 is
+ * the pool; a source below 0 is any class that can spare one. */
+enum engine_reassign {
+    ENGINE_REASSIGN_BEGUN,
+    ENGINE_REASSIGN_OFF,      /* tuning.reassign is. */
+    ENGINE_REASSIGN_BUSY,     /* Another page is moving. */
+    ENGINE_REASSIGN_NO_CLASS, /* There is no such class. */
+    ENGINE_REASSIGN_NO_SPARE, /* The source has no page to give. */
+    ENGINE_REASSIGN_SAME,
+};
+enum engine_reassign engine_reassign_page(struct engine *engine, int from,
+                                          int to);
 
 /* The journal hears of every change from now on. Before any thread runs. */
 void engine_set_journal(struct engine *engine, const struct journal *journal);

@@ -56,6 +56,16 @@
     X(moves_within_lru, "Active items put to the front of their list") \
     X(direct_reclaims, "Evictions by the thread that needed memory")
 
+/* Written under the lock of the mover. */
+#define ENGINE_MOVE_METRICS(X) \
+    X(rescues, "Items moved off pages that change classes") \
+    X(chunk_rescues, "Parts of large items moved likewise") \
+    X(inline_reclaim, "Dead items found on such pages") \
+    X(busy_items, "Chunks on such pages that could not be moved yet") \
+    X(busy_deletes, "Items in use of which a copy was moved") \
+    X(busy_nomem, "Chunks on such pages for which there was no other place") \
+    X(slabs_moved, "Pages that changed classes")
+
 /* Read off the engine, or off the others, when asked. */
 #define ENGINE_GAUGES(X) \
     X(cmd_get, "Keys asked for: found or not") \
@@ -70,5 +80,6 @@
 METRICS_STRUCT(engine_counters, ENGINE_METRICS);
 METRICS_STRUCT(engine_class_counters, ENGINE_CLASS_METRICS);
 METRICS_STRUCT(engine_lru_counters, ENGINE_LRU_METRICS);
+METRICS_STRUCT(engine_move_counters, ENGINE_MOVE_METRICS);
 
 #endif

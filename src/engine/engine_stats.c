@@ -157,22 +157,30 @@ static void put_table(const struct engine *engine, struct stats_out *out)
     stats_put_u64(out, "hash_is_expanding", table_is_growing(&engine->table));
 }
 
-/* Pages are emptied, not moved: nothing is ever rescued from one. */
+/* As in memcached, what is switched off is not there. */
 static void put_moves(struct engine *engine, struct stats_out *out)
 {
-    stats_put_u64(out, "slab_reassign_rescues", 0);
-    stats_put_u64(out, "slab_reassign_chunk_rescues", 0);
-    stats_put_u64(out, "slab_reassign_inline_reclaim", 0);
-    stats_put_u64(out, "slab_reassign_busy_items", 0);
-    stats_put_u64(out, "slab_reassign_busy_deletes", 0);
-    stats_put_u64(out, "slab_reassign_busy_nomem", 0);
-    stats_put_u64(out, "slab_reassign_last_busy_status", 0);
-    stats_put_u64(out, "slab_reassign_running", 0);
-    stats_put_u64(out, "slabs_moved", engine->pages_moved);
+    const struct mover *mover = &engine->mover;
+    struct engine_move_counters moves = {.rescues = 0};
+
+    METRICS_ADD(&moves, &mover->counters);
+    if (engine->tuning.reassign) {
+        stats_put_u64(out, "slab_reassign_rescues", moves.rescues);
+        stats_put_u64(out, "slab_reassign_chunk_rescues", moves.chunk_rescues);
+        stats_put_u64(out, "slab_reassign_inline_reclaim",
+                      moves.inline_reclaim);
+        stats_put_u64(out, "slab_reassign_busy_items", moves.busy_items);
+        stats_put_u64(out, "slab_reassign_busy_deletes", moves.busy_deletes);
+        stats_put_u64(out, "slab_reassign_busy_nomem", moves.busy_nomem);
+        stats_put_u64(out, "slab_reassign_last_busy_status", mover->last_busy);
+        stats_put_u64(out, "slab_reassign_running", mover->running);
+        stats_put_u64(out, "slabs_moved", moves.slabs_moved);
+    }
     stats_put_u64(out, "lru_crawler_running",
                   crawler_is_running(&engine->crawler));
     stats_put_u64(out, "lru_crawler_starts", engine->crawler.starts);
-    stats_put_u64(out, "lru_maintainer_juggles", engine->juggles);
+    if (engine->tuning.maintain)
+        stats_put_u64(out, "lru_maintainer_juggles", engine->juggles);
 }
 
 static void put_items(const struct engine *engine, const struct sums *sums,

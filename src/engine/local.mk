@@ -4,6 +4,8 @@ libengine_a_SOURCES = \
 	src/engine/alloc.c \
 	src/engine/alloc.h \
 	src/engine/apply.c \
+	src/engine/automove.c \
+	src/engine/automove.h \
 	src/engine/change.c \
 	src/engine/change.h \
 	src/engine/crawler.c \
@@ -12,6 +14,8 @@ libengine_a_SOURCES = \
 	src/engine/engine.h \
 	src/engine/engine_metrics.h \
 	src/engine/engine_stats.c \
+	src/engine/evict.c \
+	src/engine/evict.h \
 	src/engine/flush.c \
 	src/engine/flush.h \
 	src/engine/item.h \
@@ -19,6 +23,12 @@ libengine_a_SOURCES = \
 	src/engine/lru.c \
 	src/engine/lru.h \
 	src/engine/meta.c \
+	src/engine/move.c \
+	src/engine/move.h \
+	src/engine/move_chunk.c \
+	src/engine/move_chunk.h \
+	src/engine/mover.c \
+	src/engine/mover.h \
 	src/engine/mutation.h \
 	src/engine/read.c \
 	src/engine/read.h \
@@ -36,9 +46,9 @@ libengine_a_SOURCES = \
 	src/engine/table.c \
 	src/engine/table.h \
 	src/engine/table_match.h \
-	src/engine/takeover.c \
-	src/engine/takeover.h \
 	src/engine/tell.c \
 	src/engine/tell.h \
+	src/engine/tuning.c \
+	src/engine/tuning.h \
 	src/engine/upkeep.c \
 	src/engine/write.c

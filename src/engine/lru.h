@@ -7,18 +7,39 @@
 
 #include "src/engine/slab.h"
 
-/* Most of a class that the hot and the warm list may be. */
-#define LRU_HOT_PERCENT 20u
-#define LRU_WARM_PERCENT 40u
+/* How the lists share a class. */
+struct lru_rules {
+    uint32_t hot_percent; /* Most of a class that the list may be. */
+    uint32_t warm_percent;
+    double hot_age_factor; /* And older than so many times the cold tail. */
+    double warm_age_factor;
+    bool segmented; /* Else all there is goes to cold. */
+};
 
 /* The caller holds the lock of the item's class. */
 void lru_link(struct slabs *slabs, struct item *item, enum lru_list list);
 void lru_unlink(struct slabs *slabs, struct item *item);
 void lru_move(struct slabs *slabs, struct item *item, enum lru_list list);
 
+/* Takes the place of another item of the class. */
+void lru_replace(struct slabs *slabs, struct item *old, struct item *item);
+
 /* Brings hot and warm back to their share, at most moves_max items; returns
  * how many it moved. The caller holds the lock of the class. */
-unsigned lru_balance(struct slabs *slabs, unsigned index, unsigned moves_max);
+unsigned lru_balance(struct slabs *slabs, unsigned index,
+                     const struct lru_rules *rules, unsigned moves_max);
+/* Whether that has something to do. Thread: any. */
+bool lru_is_unbalanced(const struct slab_class *class,
+                       const struct lru_rules *rules);
+/* Moves on what has been hot or warm for too long, compared with the cold
+ * tail; likewise. */
+unsigned lru_age(struct slabs *slabs, unsigned index,
+                 const struct lru_rules *rules, uint32_t now_s,
+                 unsigned moves_max);
+/* How long ago the item that the class needs least was used; 0 for an empty
+ * class. The caller holds the lock of the class. */
+uint32_t lru_tail_age(const struct slabs *slabs, unsigned index,
+                      uint32_t now_s);
 
 /* Items in all lists of the class. Thread: any. */
 uint64_t lru_count(const struct slab_class *class);

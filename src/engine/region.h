@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The memory of all items: one mapping, cut into pages. Pages are handed out
- * on demand, so what was never needed costs nothing. */
+ * on demand, so what was never needed costs nothing; and up to a limit that
+ * may rise, as far as the mapping goes, and fall. */
 #ifndef ENGINE_REGION_H
 #define ENGINE_REGION_H
 
@@ -19,8 +20,8 @@
  * changes under that lock and is read without (relaxed). */
 struct page {
     uint32_t carved;    /* Chunks from the start on that have been used. */
+    uint32_t next;      /* Of the pages of a class that wait to be carved. */
     uint8_t slab_class; /* 0: in the pool. */
-    uint8_t clearing;   /* Chunks freed in it are kept back. */
 };
 
 struct region {
@@ -28,26 +29,45 @@ struct region {
     uint64_t page_bytes;
     unsigned page_shift;
     unsigned granule_shift;
-    uint32_t pages_max; /* Pages 1..pages_max; 0 is none. */
-    struct page *pages; /* Indexed 0..pages_max. */
-    struct lock lock;   /* Rank PAGES: the two below, and the free list. */
-    _Atomic uint32_t pages_fresh; /* Pages handed out from the end so far. */
-    _Atomic uint32_t pages_free;  /* Pages given back. */
-    uint32_t *free_pages;         /* pages_free of them. */
+    uint32_t pages_max;  /* Pages 1..pages_max of the mapping; 0 is none. */
+    struct page *pages;  /* Indexed 0..pages_max. */
+    struct lock lock;    /* Rank PAGES: all below. */
+    uint32_t pages_open; /* Of the mapping, that may be touched. */
+    _Atomic uint32_t pages_limit; /* That classes may own. */
+    _Atomic uint32_t pages_used;  /* That classes own. */
+    uint32_t pages_fresh;         /* Handed out from the end so far. */
+    _Atomic uint32_t pages_idle;  /* Given back; their memory is still here. */
+    uint32_t pages_bare;          /* Given back; and their memory, too. */
+    uint32_t *free_pages;         /* Idle from the front, bare from the end. */
 };
 
-/* Errors: -ERR_MEMORY; -ERR_RANGE when handles cannot name so much.
+/* memory_bytes_max: what the limit may ever become; as far as the handles go
+ * and the system grants address space, the rest is silently left out.
+ * Errors: -ERR_MEMORY; -ERR_RANGE when handles cannot name so much.
  * Owns:   caller, until region_fini(). */
 MUST_CHECK int region_init(struct region *region, uint64_t memory_bytes,
-                           uint64_t page_bytes);
+                           uint64_t memory_bytes_max, uint64_t page_bytes);
 void region_fini(struct region *region);
 
 /* A page from the pool; 0 when there is none. */
 uint32_t region_take_page(struct region *region);
+/* The same beyond the limit, if the mapping goes that far. */
+uint32_t region_take_page_beyond(struct region *region);
 /* Back to the pool. */
 void region_give_page(struct region *region, uint32_t page);
 /* How many are left in the pool. */
 uint32_t region_pool(const struct region *region);
+
+/* Errors: -ERR_RANGE when the mapping does not go so far; -ERR_MEMORY. */
+MUST_CHECK int region_set_limit(struct region *region, uint64_t memory_bytes);
+/* How many pages the classes own too many. */
+uint32_t region_excess(const struct region *region);
+/* Gives the memory of one page that the limit has no room for back to the
+ * system. False when there is none. */
+bool region_discard_one(struct region *region);
+
+/* Takes all memory up to the limit from the system now. */
+void region_populate(struct region *region);
 
 static inline struct item *region_item(const struct region *region,
                                        handle_t handle)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Free chunks of one class: first the ones given back, newest first because
  * they are warm in the cache, then the ones of a page that were never used.
+ * Pages with such chunks wait in line, so that adding one costs nothing.
  * The list is doubly linked, so that a page can be pulled out of it. */
 #include "src/engine/slab.h"
 
@@ -30,6 +31,8 @@ int slabs_init(struct slabs *slabs, struct region *region,
         .granule_bytes = (uint64_t)1 << region->granule_shift,
         .room_bytes_min = sizes->room_bytes_min,
         .growth = sizes->growth,
+        .given = sizes->given,
+        .given_count = sizes->given_count,
     };
     uint32_t chunk_bytes[ENGINE_CLASSES_MAX];
     unsigned count = slab_sizes_make(&input, chunk_bytes);
@@ -115,99 +118,9 @@ void slab_renew(struct item *chunk)
     item_set_kind(chunk, CHUNK_RESERVED);
 }
 
-/* The next chunk of the page that is being carved. */
-static struct item *carve(struct slabs *slabs, unsigned index)
+static void count_used(struct slab_class *class, uint32_t used)
 {
-    struct slab_class *class = slab_class_at(slabs, index);
-    struct page *page = &slabs->region->pages[class->carving];
-    char *base = region_page(slabs->region, class->carving);
-    struct item *chunk = (struct item *)(void *)(base + (size_t)page->carved *
-                                                            class->chunk_bytes);
-
-    page->carved++;
-    if (page->carved == class->per_page)
-        class->carving = 0;
-    chunk->slab_class = (uint8_t)index;
-    return chunk;
-}
-
-struct item *slab_take(struct slabs *slabs, unsigned index)
-{
-    struct slab_class *class = slab_class_at(slabs, index);
-    struct item *chunk;
-
-    if (class->free != HANDLE_NONE) {
-        chunk = region_item(slabs->region, class->free);
-        INVARIANT(item_kind(chunk) == CHUNK_FREE);
-        list_unlink(slabs, class, chunk);
-    } else {
-        if (class->carving == 0) {
-            uint32_t page = region_take_page(slabs->region);
-
-            if (page == 0)
-                return NULL;
-            slab_add_page(slabs, index, page);
-        }
-        chunk = carve(slabs, index);
-    }
-    class->used++;
-    slab_renew(chunk);
-    return chunk;
-}
-
-void slab_give(struct slabs *slabs, struct item *chunk)
-{
-    struct slab_class *class = slab_class_at(slabs, chunk->slab_class);
-
-    INVARIANT(class->used > 0);
-    class->used--;
-    if (UNLIKELY(class->clearing != 0) &&
-        region_page_of(slabs->region, chunk) == class->clearing) {
-        item_set_kind(chunk, CHUNK_PULLED);
-        return;
-    }
-    item_set_kind(chunk, CHUNK_FREE);
-    list_push(slabs, class, chunk);
-}
-
-void slab_add_page(struct slabs *slabs, unsigned index, uint32_t page)
-{
-    struct slab_class *class = slab_class_at(slabs, index);
-
-    /* Another thread was faster to bring one: what is left of it is carved
-     * into the list, as only one page at a time is carved. */
-    while (class->carving != 0) {
-        struct item *chunk = carve(slabs, index);
-
-        item_set_kind(chunk, CHUNK_FREE);
-        list_push(slabs, class, chunk);
-    }
-    slabs->region->pages[page].carved = 0;
-    __atomic_store_n(&slabs->region->pages[page].slab_class, (uint8_t)index,
-                     __ATOMIC_RELAXED);
-    class->carving = page;
-    __atomic_store_n(&class->pages, class->pages + 1, __ATOMIC_RELAXED);
-}
-
-void slab_clear_begin(struct slabs *slabs, unsigned index, uint32_t page)
-{
-    struct slab_class *class = slab_class_at(slabs, index);
-
-    INVARIANT(class->clearing == 0);
-    INVARIANT(region_class(slabs->region, page) == index);
-
-    class->clearing = page;
-    if (class->carving == page)
-        class->carving = 0; /* What was never used need not be pulled. */
-}
-
-bool slab_clear_pull(struct slabs *slabs, struct item *chunk)
-{
-    if (item_kind(chunk) == CHUNK_FREE) {
-        list_unlink(slabs, slab_class_at(slabs, chunk->slab_class), chunk);
-        item_set_kind(chunk, CHUNK_PULLED);
-    }
-    return item_kind(chunk) == CHUNK_PULLED;
+    __atomic_store_n(&class->used, used, __ATOMIC_RELAXED);
 }
 
 static struct item *chunk_at(const struct slabs *slabs,
@@ -218,52 +131,179 @@ static struct item *chunk_at(const struct slabs *slabs,
                                    (size_t)index * class->chunk_bytes);
 }
 
-void slab_clear_undo(struct slabs *slabs, unsigned index)
+/* The next chunk of the page that is being carved. */
+static struct item *carve(struct slabs *slabs, unsigned index)
 {
     struct slab_class *class = slab_class_at(slabs, index);
-    struct page *page = &slabs->region->pages[class->clearing];
-    uint32_t i;
+    struct page *page = &slabs->region->pages[class->carving];
+    struct item *chunk = chunk_at(slabs, class, class->carving, page->carved);
 
-    for (i = 0; i < page->carved; i++) {
-        struct item *chunk = chunk_at(slabs, class, class->clearing, i);
-
-        if (item_kind(chunk) != CHUNK_PULLED)
-            continue;
-        item_set_kind(chunk, CHUNK_FREE);
-        list_push(slabs, class, chunk);
+    page->carved++;
+    if (page->carved == class->per_page) {
+        class->carving = class->waiting;
+        if (class->waiting != 0)
+            class->waiting = slabs->region->pages[class->waiting].next;
     }
-    /* The part that was never used goes on being carved; but if another page
-     * is by now, into the list. */
-    if (i < class->per_page && class->carving == 0) {
-        class->carving = class->clearing;
-        class->clearing = 0;
+    chunk->slab_class = (uint8_t)index;
+    return chunk;
+}
+
+struct item *slab_take_own(struct slabs *slabs, unsigned index)
+{
+    struct slab_class *class = slab_class_at(slabs, index);
+    struct item *chunk;
+
+    if (class->free != HANDLE_NONE) {
+        chunk = region_item(slabs->region, class->free);
+        INVARIANT(item_kind(chunk) == CHUNK_FREE);
+        list_unlink(slabs, class, chunk);
+    } else {
+        if (class->carving == 0)
+            return NULL;
+        chunk = carve(slabs, index);
+    }
+    count_used(class, class->used + 1);
+    slab_renew(chunk);
+    return chunk;
+}
+
+struct item *slab_take(struct slabs *slabs, unsigned index)
+{
+    struct slab_class *class = slab_class_at(slabs, index);
+
+    if (class->free == HANDLE_NONE && class->carving == 0) {
+        uint32_t page = region_take_page(slabs->region);
+
+        if (page == 0)
+            return NULL;
+        slab_add_page(slabs, index, page);
+    }
+    return slab_take_own(slabs, index);
+}
+
+void slab_give(struct slabs *slabs, struct item *chunk)
+{
+    struct slab_class *class = slab_class_at(slabs, chunk->slab_class);
+
+    INVARIANT(class->used > 0);
+    count_used(class, class->used - 1);
+    if (UNLIKELY(class->clearing != 0) &&
+        region_page_of(slabs->region, chunk) == class->clearing) {
+        item_set_kind(chunk, CHUNK_PULLED);
+        class->pulled++;
         return;
     }
-    for (; i < class->per_page; i++) {
-        struct item *chunk = chunk_at(slabs, class, class->clearing, i);
+    item_set_kind(chunk, CHUNK_FREE);
+    list_push(slabs, class, chunk);
+}
 
-        chunk->slab_class = (uint8_t)index;
-        item_set_kind(chunk, CHUNK_FREE);
-        list_push(slabs, class, chunk);
+/* Puts a page with chunks that were never used in line to be carved. */
+static void add_uncarved(struct slabs *slabs, struct slab_class *class,
+                         uint32_t page)
+{
+    if (class->carving == 0) {
+        class->carving = page;
+        return;
     }
-    page->carved = class->per_page;
-    class->clearing = 0;
+    slabs->region->pages[page].next = class->waiting;
+    class->waiting = page;
+}
+
+void slab_add_page(struct slabs *slabs, unsigned index, uint32_t page)
+{
+    struct slab_class *class = slab_class_at(slabs, index);
+
+    slabs->region->pages[page].carved = 0;
+    __atomic_store_n(&slabs->region->pages[page].slab_class, (uint8_t)index,
+                     __ATOMIC_RELAXED);
+    add_uncarved(slabs, class, page);
+    __atomic_store_n(&class->pages, class->pages + 1, __ATOMIC_RELAXED);
+}
+
+/* Takes a page out of the line. */
+static void remove_uncarved(struct slabs *slabs, struct slab_class *class,
+                            uint32_t page)
+{
+    struct page *pages = slabs->region->pages;
+    uint32_t *link = &class->waiting;
+
+    if (class->carving == page) {
+        class->carving = class->waiting;
+        if (class->waiting != 0)
+            class->waiting = pages[class->waiting].next;
+        return;
+    }
+    while (*link != 0 && *link != page)
+        link = &pages[*link].next;
+    if (*link == page)
+        *link = pages[page].next;
+}
+
+void slab_clear_begin(struct slabs *slabs, unsigned index, uint32_t page)
+{
+    struct slab_class *class = slab_class_at(slabs, index);
+
+    INVARIANT(class->clearing == 0);
+    INVARIANT(class->pulled == 0);
+    INVARIANT(region_class(slabs->region, page) == index);
+
+    class->clearing = page;
+    /* What was never used need not be pulled. */
+    if (slabs->region->pages[page].carved < class->per_page)
+        remove_uncarved(slabs, class, page);
+}
+
+bool slab_clear_pull(struct slabs *slabs, struct item *chunk)
+{
+    struct slab_class *class = slab_class_at(slabs, chunk->slab_class);
+
+    if (item_kind(chunk) == CHUNK_FREE) {
+        list_unlink(slabs, class, chunk);
+        item_set_kind(chunk, CHUNK_PULLED);
+        class->pulled++;
+    }
+    return item_kind(chunk) == CHUNK_PULLED;
 }
 
 bool slab_clear_end(struct slabs *slabs, unsigned index)
 {
     struct slab_class *class = slab_class_at(slabs, index);
     struct page *page = &slabs->region->pages[class->clearing];
-    uint32_t i;
 
-    for (i = 0; i < page->carved; i++) {
-        if (item_kind(chunk_at(slabs, class, class->clearing, i)) !=
-            CHUNK_PULLED)
-            return false;
-    }
+    if (class->pulled != page->carved)
+        return false;
     __atomic_store_n(&page->slab_class, (uint8_t)0, __ATOMIC_RELAXED);
     page->carved = 0;
     class->clearing = 0;
+    class->pulled = 0;
     __atomic_store_n(&class->pages, class->pages - 1, __ATOMIC_RELAXED);
     return true;
+}
+
+void slab_clear_stop(struct slabs *slabs, unsigned index)
+{
+    struct slab_class *class = slab_class_at(slabs, index);
+
+    if (slabs->region->pages[class->clearing].carved < class->per_page)
+        add_uncarved(slabs, class, class->clearing);
+    class->clearing = 0;
+}
+
+bool slab_clear_return(struct slabs *slabs, uint32_t page, uint32_t *at,
+                       uint32_t chunks_max)
+{
+    struct slab_class *class =
+        slab_class_at(slabs, region_class(slabs->region, page));
+    uint32_t carved = slabs->region->pages[page].carved;
+
+    for (; *at < carved && chunks_max > 0; ++*at, chunks_max--) {
+        struct item *chunk = chunk_at(slabs, class, page, *at);
+
+        if (item_kind(chunk) != CHUNK_PULLED)
+            continue;
+        item_set_kind(chunk, CHUNK_FREE);
+        list_push(slabs, class, chunk);
+        class->pulled--;
+    }
+    return *at < carved;
 }

@@ -32,9 +32,11 @@ struct slab_class {
     handle_t free; /* Newest free chunk. */
     uint32_t free_count;
     uint32_t carving;  /* Page with chunks never used; 0: none. */
+    uint32_t waiting;  /* Pages to be carved after it, chained; 0: none. */
     uint32_t clearing; /* Page being cleared; 0: none. */
+    uint32_t pulled;   /* Chunks of that page that are kept back. */
     uint32_t pages;    /* Read by anyone (relaxed). */
-    uint32_t used;     /* Chunks that are neither free nor pulled. */
+    uint32_t used;     /* Chunks that are neither free nor pulled; likewise. */
     struct lru_ends lists[LRU_LISTS];
     uint32_t evicted_age_s; /* Of the last victim. */
     struct engine_lru_counters counters;
@@ -51,6 +53,8 @@ struct slab_sizes {
     uint64_t chunk_bytes_max;
     uint32_t room_bytes_min; /* -n; 0: the default. */
     double growth;           /* -f; 0: the finer default classes. */
+    const uint32_t *given;   /* Instead of these two; NULL: none. */
+    unsigned given_count;
 };
 
 /* Errors: -ERR_MEMORY, -ERR_RANGE.
@@ -79,6 +83,8 @@ static inline struct slab_class *slab_class_at(const struct slabs *slabs,
 
 /* A chunk that is free at once: RESERVED, one reference. NULL when none is. */
 struct item *slab_take(struct slabs *slabs, unsigned index);
+/* The same, but of the pages that the class has. */
+struct item *slab_take_own(struct slabs *slabs, unsigned index);
 /* Readies a chunk that was just vacated for its next life. */
 void slab_renew(struct item *chunk);
 void slab_give(struct slabs *slabs, struct item *chunk);
@@ -87,11 +93,27 @@ void slab_give(struct slabs *slabs, struct item *chunk);
 void slab_add_page(struct slabs *slabs, unsigned index, uint32_t page);
 
 /* Clearing: from begin on, chunks of the page are kept back instead of used.
- * Then either the page is empty and leaves the class, or all is undone. */
+ * Then either the page is empty and leaves the class, or all is undone, in
+ * steps: clear_stop, then clear_return until it says false. One page of a
+ * class at a time, and one undoing. */
 void slab_clear_begin(struct slabs *slabs, unsigned index, uint32_t page);
 bool slab_clear_pull(struct slabs *slabs, struct item *chunk);
-void slab_clear_undo(struct slabs *slabs, unsigned index);
 /* True when the page was empty and now belongs to nobody. */
 bool slab_clear_end(struct slabs *slabs, unsigned index);
+void slab_clear_stop(struct slabs *slabs, unsigned index);
+/* Looks at chunks from *at on, so many; false when that was the last one. */
+bool slab_clear_return(struct slabs *slabs, uint32_t page, uint32_t *at,
+                       uint32_t chunks_max);
+
+/* Chunks that are not used, wherever they are. Thread: any. */
+static inline uint64_t slab_unused(const struct slab_class *class)
+{
+    uint64_t chunks =
+        (uint64_t)__atomic_load_n(&class->pages, __ATOMIC_RELAXED) *
+        class->per_page;
+    uint32_t used = __atomic_load_n(&class->used, __ATOMIC_RELAXED);
+
+    return chunks > used ? chunks - used : 0;
+}
 
 #endif

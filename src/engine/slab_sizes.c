@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Two ways to space the classes.
+/* Three ways to space the classes; one is to be told.
  *
  * With -f the sizes are memcached's to the byte, since an operator who tunes
  * -f compares `-vv`: they start at 48 + -n and grow by the factor.
@@ -81,6 +81,30 @@ static unsigned make_fine(const struct slab_sizes_input *in,
     return count;
 }
 
+/* Rounded up to granules; those that are not below the largest are left out. */
+static unsigned make_given(const struct slab_sizes_input *in,
+                           uint32_t sizes[ENGINE_CLASSES_MAX])
+{
+    uint64_t before = ITEM_HEADER_BYTES;
+    unsigned count = 0;
+    unsigned i;
+
+    for (i = 0; i < in->given_count && count + 1 < CLASSES_LAST; i++) {
+        uint64_t size = round_up(in->given[i], in->granule_bytes);
+
+        if (size <= before)
+            return 0;
+        if (size >= in->chunk_bytes_max)
+            break;
+        count++;
+        sizes[count] = (uint32_t)size;
+        before = size;
+    }
+    count++;
+    sizes[count] = (uint32_t)in->chunk_bytes_max;
+    return count;
+}
+
 unsigned slab_sizes_make(const struct slab_sizes_input *in,
                          uint32_t sizes[ENGINE_CLASSES_MAX])
 {
@@ -92,6 +116,8 @@ unsigned slab_sizes_make(const struct slab_sizes_input *in,
         in->chunk_bytes_max < 2 * (ITEM_HEADER_BYTES + ENGINE_KEY_MAX) ||
         smallest + MEMCACHED_HEADER_BYTES > in->chunk_bytes_max)
         return 0;
+    if (in->given != NULL)
+        return make_given(in, sizes);
     if (in->growth == 0.0)
         return make_fine(in, sizes);
     if (!(in->growth > 1.0))

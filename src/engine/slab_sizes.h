@@ -13,6 +13,8 @@ struct slab_sizes_input {
     uint64_t granule_bytes;
     uint32_t room_bytes_min; /* -n; 0: the default. */
     double growth;           /* -f; 0: the finer default classes. */
+    const uint32_t *given;   /* Instead of these two: rising; NULL: none. */
+    unsigned given_count;
 };
 
 /* Fills sizes[1..] in rising order, the last one chunk_bytes_max.

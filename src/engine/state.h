@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What an engine and its threads consist of. Inside the engine only.
  *
- * Locks are taken in this order: bucket, class, pages, journal. A bucket that
- * is wanted while a class is held is only tried. */
+ * Locks are taken in this order: mover, bucket, class, pages, journal. A bucket
+ * that is wanted while a class is held is only tried. */
 #ifndef ENGINE_STATE_H
 #define ENGINE_STATE_H
 
@@ -14,6 +14,7 @@
 #include "src/engine/sizes.h"
 #include "src/engine/slab.h"
 #include "src/engine/table.h"
+#include "src/engine/tuning.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -40,10 +41,49 @@ struct engine_thread {
     struct engine_counts counts;
 };
 
+/* The page that is being emptied, and what for. */
+enum move_phase {
+    MOVE_NONE,
+    MOVE_EMPTYING,
+    MOVE_UNDOING, /* It could not be emptied. */
+};
+
+struct move {
+    enum move_phase phase;
+    unsigned from; /* The class that has the page. */
+    unsigned to;   /* The class that gets it; 0: the pool. */
+    uint32_t page;
+    uint32_t at;     /* The chunk that is looked at next. */
+    unsigned passes; /* Over the page, that are over. */
+    bool stuck;      /* In this pass something was in the way. */
+};
+
+/* One page moves at a time. Under its lock; counters are read by anyone. */
+struct mover {
+    struct lock lock; /* Rank MOVER. */
+    struct move move;
+    uint32_t page_next; /* Where the search for a page goes on. */
+    struct engine_move_counters counters;
+    _Atomic uint64_t last_busy; /* enum move_busy. */
+    _Atomic bool running;
+};
+
+/* What the automover goes by. Belongs to whoever calls engine_upkeep(). */
+struct automove {
+    uint64_t due_ns; /* When it looks around next. */
+    uint32_t ticks;  /* Looks since the window began. */
+    uint32_t budget; /* Pages that may move until the next look. */
+    bool evicts[ENGINE_CLASSES_MAX]; /* Between the last two looks. */
+    uint64_t evicted[ENGINE_CLASSES_MAX];
+    uint32_t unused_least[ENGINE_CLASSES_MAX]; /* Whole pages, this window. */
+    uint32_t unneeded[ENGINE_CLASSES_MAX];     /* And in the one before. */
+};
+
 /* Where the upkeep stands. Belongs to whoever calls engine_upkeep(). */
 struct upkeep {
     uint64_t rest_ns;
     unsigned next_class; /* Whose lists are balanced next. */
+    uint64_t age_due_ns; /* When lists are looked at for their ages. */
 };
 
 /* Under janitor.mutex. */
@@ -62,8 +102,8 @@ struct engine {
     /* Immutable after start. */
     struct region region;
     struct slabs slabs;
-    uint64_t memory_bytes;
     uint64_t item_bytes_max;
+    bool huge_pages;
     uint64_t hash_seed;
     bool keep_all;
     bool has_journal;
@@ -71,6 +111,9 @@ struct engine {
     struct watch *watch; /* NULL: nobody can watch. */
     struct watch_classes unwatched;
     struct sizes sizes; /* Of items; counted by any thread. */
+
+    struct tuning tuning;
+    _Atomic uint64_t memory_bytes; /* The limit. */
 
     struct table table;
     struct stamp_clock clock __attribute__((aligned(CACHE_LINE)));
@@ -89,9 +132,9 @@ struct engine {
     struct engine_lru_counters forgotten_lru[ENGINE_CLASSES_MAX];
 
     _Atomic uint32_t now_s; /* The latest time of any thread, for ages. */
-    _Atomic uint32_t takeover_page; /* Where the search for a page goes on. */
+    struct mover mover;
+    struct automove automove;
     /* Of the upkeep, for `stats`. */
-    _Atomic uint64_t pages_moved;
     _Atomic uint64_t juggles;
     struct upkeep upkeep;
     struct crawler crawler;
@@ -100,6 +143,14 @@ struct engine {
 
 /* Ends the janitor's rest, if it has one. Thread: any. */
 void janitor_wake(struct engine *engine);
+
+/* The list that a new item begins in. */
+static inline enum lru_list engine_list_for(const struct engine_thread *thread,
+                                            uint32_t expires_at_s)
+{
+    return tuning_list_for(&thread->engine->tuning, thread->now_s,
+                           expires_at_s);
+}
 
 /* Whether an item of that stamp and expiry is still there for anybody. */
 static inline bool engine_is_dead(const struct engine_thread *thread,

@@ -30,30 +30,67 @@ static uint64_t geometry_make(unsigned power, uint64_t old)
     return ((uint64_t)power << 56) | old;
 }
 
-int table_init(struct table *table, const struct region *region,
-               uint64_t hash_seed, unsigned slots_power, uint64_t items_max)
+static uint32_t overflow_for(unsigned power)
 {
-    unsigned power;
-    uint64_t overflow;
+    uint64_t overflow = ((uint64_t)1 << power) / 4 + OVERFLOW_MIN;
 
-    INVARIANT(slots_power >= TABLE_POWER_MIN);
-    INVARIANT(slots_power <= TABLE_POWER_MAX);
+    return (uint32_t)(overflow < OVERFLOW_MAX ? overflow : OVERFLOW_MAX);
+}
 
-    *table = (struct table){.region = region, .hash_seed = hash_seed};
-    power = slots_power - TABLE_POWER_PER_BUCKET;
-    table->power_max = power_for(items_max);
-    if (table->power_max < power)
-        table->power_max = power;
-    overflow = ((uint64_t)1 << table->power_max) / 4 + OVERFLOW_MIN;
-    table->overflow_max =
-        (uint32_t)(overflow < OVERFLOW_MAX ? overflow : OVERFLOW_MAX);
+static size_t buckets_bytes(unsigned power)
+{
+    return sizeof(struct bucket) << power;
+}
+
+static size_t overflow_bytes(unsigned power)
+{
+    return sizeof(struct bucket) * ((size_t)overflow_for(power) + 1);
+}
+
+/* Opens what a table of that power needs. The caller holds growth, or is the
+ * only one. */
+static int open_for(struct table *table, unsigned power)
+{
+    if (memory_open(table->buckets, buckets_bytes(power)) != 0 ||
+        memory_open(table->overflow, overflow_bytes(power)) != 0)
+        return -ERR_MEMORY;
+    lock_take(&table->pool);
+    table->overflow_max = overflow_for(power);
+    lock_release(&table->pool);
+    atomic_store_explicit(&table->power_max, power, memory_order_relaxed);
+    return 0;
+}
+
+static unsigned at_least(unsigned power, unsigned other)
+{
+    return power > other ? power : other;
+}
+
+int table_init(struct table *table, const struct region *region,
+               uint64_t hash_seed, const struct table_sizes *sizes)
+{
+    unsigned power = sizes->slots_power - TABLE_POWER_PER_BUCKET;
+    unsigned power_max;
+
+    INVARIANT(sizes->slots_power >= TABLE_POWER_MIN);
+    INVARIANT(sizes->slots_power <= TABLE_POWER_MAX);
+
+    *table = (struct table){
+        .region = region, .hash_seed = hash_seed, .fixed = sizes->fixed};
+    power_max =
+        table->fixed ? power : at_least(power, power_for(sizes->items_max));
+    table->power_reserved =
+        table->fixed ? power
+                     : at_least(power_max, power_for(sizes->items_ever_max));
     atomic_init(&table->geometry, geometry_make(power, (uint64_t)1 << power));
     lock_init(&table->growth, LOCK_RANK_GROWTH);
     lock_init(&table->pool, LOCK_RANK_PAGES);
-    table->buckets = memory_reserve(sizeof(struct bucket) << table->power_max);
-    table->overflow = memory_reserve(sizeof(struct bucket) *
-                                     ((uint64_t)table->overflow_max + 1));
-    if (table->buckets == NULL || table->overflow == NULL) {
+    table->buckets =
+        memory_reserve_closed(buckets_bytes(table->power_reserved));
+    table->overflow =
+        memory_reserve_closed(overflow_bytes(table->power_reserved));
+    if (table->buckets == NULL || table->overflow == NULL ||
+        open_for(table, power_max) != 0) {
         table_fini(table);
         return -ERR_MEMORY;
     }
@@ -64,12 +101,25 @@ void table_fini(struct table *table)
 {
     if (table->region == NULL)
         return;
-    memory_unreserve(table->buckets, sizeof(struct bucket) << table->power_max);
-    memory_unreserve(table->overflow, sizeof(struct bucket) *
-                                          ((uint64_t)table->overflow_max + 1));
+    memory_unreserve(table->buckets, buckets_bytes(table->power_reserved));
+    memory_unreserve(table->overflow, overflow_bytes(table->power_reserved));
     lock_fini(&table->growth);
     lock_fini(&table->pool);
     *table = (struct table){.region = NULL};
+}
+
+int table_allow(struct table *table, uint64_t items_max)
+{
+    unsigned power = power_for(items_max);
+    int error = 0;
+
+    if (power > table->power_reserved)
+        power = table->power_reserved;
+    lock_take(&table->growth);
+    if (!table->fixed && power > table->power_max)
+        error = open_for(table, power);
+    lock_release(&table->growth);
+    return error;
 }
 
 bool table_try(struct table *table, uint64_t hash, struct place *out)

@@ -55,8 +55,9 @@ struct table {
     struct bucket *overflow; /* Indexed from 1. */
     const struct region *region;
     uint64_t hash_seed;
-    unsigned power_max; /* Of the number of buckets. */
-    uint32_t overflow_max;
+    unsigned power_reserved;    /* Of the number of buckets: address space. */
+    bool fixed;                 /* Never grows. */
+    _Atomic unsigned power_max; /* Of the number of buckets; under growth. */
     /* Power of the number of old buckets, in the top byte; below it, how many
      * of them are not yet split. All of them: the table is at rest. */
     _Atomic uint64_t geometry __attribute__((aligned(64)));
@@ -64,6 +65,7 @@ struct table {
     _Atomic int64_t expected; /* As many will come: table_expect(). */
     struct lock growth;       /* Rank GROWTH: whoever moves the geometry. */
     struct lock pool;         /* Rank PAGES: the pool of overflow buckets. */
+    uint32_t overflow_max;    /* How many may be used. */
     uint32_t overflow_free;   /* Chained through their words. */
     uint32_t overflow_fresh;
     _Atomic uint32_t overflow_used;
@@ -82,12 +84,22 @@ struct slot {
     struct item *item; /* NULL: not found. */
 };
 
+struct table_sizes {
+    unsigned slots_power;    /* At the start. */
+    bool fixed;              /* And for ever. */
+    uint64_t items_max;      /* That there is memory for. */
+    uint64_t items_ever_max; /* That there may be memory for one day. */
+};
+
 /* Errors: -ERR_MEMORY.
  * Owns:   caller, until table_fini(); region stays the caller's. */
 MUST_CHECK int table_init(struct table *table, const struct region *region,
-                          uint64_t hash_seed, unsigned slots_power,
-                          uint64_t items_max);
+                          uint64_t hash_seed, const struct table_sizes *sizes);
 void table_fini(struct table *table);
+/* There is memory for so many items now: the table may grow as far as that
+ * needs. It never becomes smaller.
+ * Errors: -ERR_MEMORY. */
+MUST_CHECK int table_allow(struct table *table, uint64_t items_max);
 
 static inline unsigned geometry_power(uint64_t geometry)
 {

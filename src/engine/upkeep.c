@@ -1,36 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The upkeep, in rounds of some tens of microseconds: a due flush, table
- * growth, LRU balance, and a sweep through the table for dead items. Nothing
- * here depends on anything but the state and the time handed in, so a
- * simulation can drive it. */
+ * growth, LRU balance, page moves, and the crawler. Nothing here depends on
+ * anything but the state and the time handed in, so a simulation can drive
+ * it. */
 #include "src/base/invariant.h"
+#include "src/engine/automove.h"
 #include "src/engine/change.h"
+#include "src/engine/evict.h"
 #include "src/engine/flush.h"
 #include "src/engine/lru.h"
+#include "src/engine/mover.h"
 
 #define GROW_BUCKETS 64u     /* Split in one round. */
 #define LRU_MOVES 500u       /* Items moved between lists in one round. */
 #define LRU_MOVES_CLASS 100u /* Of these, under one taking of a lock. */
+#define AGE_EVERY_NS NS_PER_S
 #define REST_MIN_NS NS_PER_MS
 #define REST_MAX_NS NS_PER_S
-
-static bool needs_balance(const struct slab_class *class)
-{
-    uint64_t hot =
-        __atomic_load_n(&class->lists[LRU_HOT].count, __ATOMIC_RELAXED);
-    uint64_t warm =
-        __atomic_load_n(&class->lists[LRU_WARM].count, __ATOMIC_RELAXED);
-    uint64_t all = lru_count(class);
-
-    return hot * 100 > all * LRU_HOT_PERCENT ||
-           warm * 100 > all * LRU_WARM_PERCENT;
-}
 
 /* Every class gets its turn, however busy one of them is: the next round goes
  * on behind the one that used this round up. */
 static unsigned balance(struct engine *engine)
 {
     struct upkeep *upkeep = &engine->upkeep;
+    struct lru_rules rules = tuning_rules(&engine->tuning);
     unsigned moves = 0;
     unsigned seen;
 
@@ -39,11 +32,38 @@ static unsigned balance(struct engine *engine)
         struct slab_class *class = slab_class_at(&engine->slabs, index);
 
         upkeep->next_class = index;
-        while (moves < LRU_MOVES && needs_balance(class)) {
+        while (moves < LRU_MOVES && lru_is_unbalanced(class, &rules)) {
             lock_take(&class->lock);
-            moves += lru_balance(&engine->slabs, index, LRU_MOVES_CLASS);
+            moves +=
+                lru_balance(&engine->slabs, index, &rules, LRU_MOVES_CLASS);
             lock_release(&class->lock);
         }
+    }
+    return moves;
+}
+
+/* Once a second: what has been hot or warm for too long, and what was to be
+ * temporary. */
+static unsigned age(struct engine_thread *thread)
+{
+    struct engine *engine = thread->engine;
+    struct lru_rules rules = tuning_rules(&engine->tuning);
+    unsigned moves = 0;
+    unsigned i;
+
+    if (thread->now_ns < engine->upkeep.age_due_ns)
+        return 0;
+    engine->upkeep.age_due_ns = thread->now_ns + AGE_EVERY_NS;
+    for (i = 1; i <= engine->slabs.count; i++) {
+        struct slab_class *class = slab_class_at(&engine->slabs, i);
+
+        if (lru_count(class) == 0)
+            continue;
+        lock_take(&class->lock);
+        moves +=
+            lru_age(&engine->slabs, i, &rules, thread->now_s, LRU_MOVES_CLASS);
+        lock_release(&class->lock);
+        moves += evict_temporary(thread, i, LRU_MOVES_CLASS);
     }
     return moves;
 }
@@ -60,7 +80,8 @@ uint64_t engine_upkeep(struct engine_thread *thread)
 {
     struct engine *engine = thread->engine;
     struct upkeep *upkeep = &engine->upkeep;
-    unsigned moves;
+    enum mover_rest moving;
+    unsigned moves = 0;
     unsigned grown;
     uint64_t due_ns;
     uint64_t crawl_ns;
@@ -68,14 +89,19 @@ uint64_t engine_upkeep(struct engine_thread *thread)
     atomic_fetch_add_explicit(&engine->juggles, 1, memory_order_relaxed);
     flush_if_due(thread);
     grown = table_grow(&engine->table, GROW_BUCKETS);
-    moves = balance(engine);
+    if (atomic_load_explicit(&engine->tuning.maintain, memory_order_relaxed))
+        moves = balance(engine) + age(thread);
+    moving = mover_work(thread);
+    if (automove_work(thread))
+        moving = MOVER_BUSY;
     crawl_ns = crawler_round(thread);
     engine_thread_settle(thread);
-    if (grown == GROW_BUCKETS || moves >= LRU_MOVES)
+    if (grown == GROW_BUCKETS || moves >= LRU_MOVES || moving == MOVER_BUSY)
         return 0;
 
     upkeep->rest_ns =
-        next_rest(upkeep->rest_ns, moves == 0 && crawl_ns == CRAWLER_IDLE);
+        next_rest(upkeep->rest_ns, moves == 0 && crawl_ns == CRAWLER_IDLE &&
+                                       moving == MOVER_IDLE);
     if (crawl_ns < upkeep->rest_ns)
         return crawl_ns;
     due_ns =

@@ -124,6 +124,26 @@ struct tally {
     uint64_t bytes;
 };
 
+/* The parts of a large item, in their order, know whose they are. */
+static void audit_parts(struct engine *engine, const struct item *item)
+{
+    const uint32_t head =
+        slab_class_at(&engine->slabs, item->slab_class)->chunk_bytes -
+        ITEM_HEADER_BYTES - (uint32_t)item_value_offset(item);
+    uint64_t size = head;
+    handle_t at;
+
+    for (at = item_first_part(item); at != HANDLE_NONE;) {
+        const struct item *part = region_item(&engine->region, at);
+
+        ck_assert_int_eq(item_kind(part), CHUNK_PART);
+        ck_assert_uint_eq(part->prev, region_handle(&engine->region, item));
+        size += part->value_size;
+        at = part->next;
+    }
+    ck_assert_uint_eq(size, item->value_size);
+}
+
 static void audit_page(struct engine *engine, uint32_t page,
                        struct tally *tallies)
 {
@@ -141,6 +161,8 @@ static void audit_page(struct engine *engine, uint32_t page,
         tallies[index].kinds[item_kind(item)]++;
         if (item_kind(item) == CHUNK_LINKED)
             tallies[index].bytes += item_bytes(item);
+        if (item_kind(item) == CHUNK_LINKED && (item->flags & ITEM_LARGE))
+            audit_parts(engine, item);
         if (item_kind(item) == CHUNK_PART) {
             const struct item *owner = region_item(&engine->region, item->prev);
 
@@ -179,7 +201,7 @@ static void audit_class(struct engine *engine, unsigned index,
     const uint64_t *kinds = tally->kinds;
     unsigned list;
 
-    ck_assert_uint_eq(kinds[CHUNK_PULLED], 0);
+    ck_assert_uint_eq(kinds[CHUNK_PULLED], class->pulled);
     ck_assert_uint_eq(kinds[CHUNK_FREE], class->free_count);
     ck_assert_uint_eq(kinds[CHUNK_LINKED], lru_count(class));
     ck_assert_uint_eq(kinds[CHUNK_RESERVED] + kinds[CHUNK_LINKED] +
@@ -232,7 +254,7 @@ static uint64_t counted_bytes(struct engine *engine, unsigned class)
 void audit(struct engine *engine)
 {
     static struct tally tallies[ENGINE_CLASSES_MAX];
-    uint64_t pages = region_pool(&engine->region);
+    uint64_t pages = 0;
     uint64_t items = 0;
     uint32_t page;
     unsigned i;
@@ -248,7 +270,7 @@ void audit(struct engine *engine)
         pages += slab_class_at(&engine->slabs, i)->pages;
         items += tallies[i].kinds[CHUNK_LINKED];
     }
-    ck_assert_uint_eq(pages, engine->region.pages_max);
+    ck_assert_uint_eq(pages, engine->region.pages_used);
     ck_assert_uint_eq(items, engine_items(engine));
     ck_assert_uint_eq(items, audit_table(engine));
 }

@@ -24,8 +24,8 @@ check_PROGRAMS += \
 	tests/unit/engine/test_slab_sizes \
 	tests/unit/engine/test_store \
 	tests/unit/engine/test_table \
-	tests/unit/engine/test_takeover \
 	tests/unit/engine/test_tell \
+	tests/unit/engine/test_mover \
 	tests/unit/engine/test_threads \
 	tests/unit/engine/test_upkeep \
 	tests/unit/engine/test_write
@@ -48,8 +48,8 @@ tests_unit_engine_test_slab_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_slab_sizes_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_store_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_table_LDADD = $(ENGINE_TEST_LIBS)
-tests_unit_engine_test_takeover_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_tell_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_mover_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_threads_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_upkeep_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_write_LDADD = $(ENGINE_TEST_LIBS)

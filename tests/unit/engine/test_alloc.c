@@ -223,7 +223,7 @@ START_TEST(a_class_without_a_page_gets_one)
 
     fixture_init(&fx, &config);
     for (round = 0; round < sizeof(sizes) / sizeof(sizes[0]); round++) {
-        for (i = 0; i < 3000; i++) {
+        for (i = 0; i < 1500; i++) {
             ck_assert_int_eq(put_sized(i, sizes[round]), ENGINE_STORED);
             ck_assert(is_right(i, sizes[round]));
         }

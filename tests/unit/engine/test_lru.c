@@ -6,6 +6,12 @@
 
 #define ITEMS 100u
 
+static const struct lru_rules rules = {.hot_percent = 20,
+                                       .warm_percent = 40,
+                                       .hot_age_factor = 0.2,
+                                       .warm_age_factor = 2.0,
+                                       .segmented = true};
+
 struct stand {
     struct region region;
     struct slabs slabs;
@@ -19,7 +25,7 @@ static void set_up(struct stand *stand)
     const struct slab_sizes sizes = {.chunk_bytes_max = 32 * KIB};
     unsigned i;
 
-    ck_assert_int_eq(region_init(&stand->region, MIB, 64 * KIB), 0);
+    ck_assert_int_eq(region_init(&stand->region, MIB, 0, 64 * KIB), 0);
     ck_assert_int_eq(slabs_init(&stand->slabs, &stand->region, &sizes), 0);
     stand->index = 3;
     stand->class = slab_class_at(&stand->slabs, stand->index);
@@ -99,7 +105,7 @@ START_TEST(balance_sends_the_used_to_warm_and_the_others_to_cold)
     set_up(&stand);
     for (i = 0; i < ITEMS; i += 4)
         (void)lru_touch(stand.items[i], 1);
-    ck_assert_uint_eq(lru_balance(&stand.slabs, stand.index, 1000), 80);
+    ck_assert_uint_eq(lru_balance(&stand.slabs, stand.index, &rules, 1000), 80);
     ck_assert_uint_eq(stand.class->lists[LRU_HOT].count, 20);
     ck_assert_uint_eq(stand.class->lists[LRU_WARM].count, 20);
     ck_assert_uint_eq(stand.class->lists[LRU_COLD].count, 60);
@@ -110,7 +116,7 @@ START_TEST(balance_sends_the_used_to_warm_and_the_others_to_cold)
     ck_assert_uint_eq(item_marks(stand.items[0]), ITEM_FETCHED);
     ck_assert_uint_eq(stand.class->counters.moves_to_warm, 20);
     ck_assert_uint_eq(stand.class->counters.moves_to_cold, 60);
-    ck_assert_uint_eq(lru_balance(&stand.slabs, stand.index, 1000), 0);
+    ck_assert_uint_eq(lru_balance(&stand.slabs, stand.index, &rules, 1000), 0);
     tear_down(&stand);
 }
 END_TEST
@@ -124,7 +130,7 @@ START_TEST(warm_has_its_bound_too)
     for (i = 0; i < ITEMS; i++)
         lru_move(&stand.slabs, stand.items[i], LRU_WARM);
     (void)lru_touch(stand.items[0], 1); /* The tail, but used. */
-    ck_assert_uint_eq(lru_balance(&stand.slabs, stand.index, 1000), 61);
+    ck_assert_uint_eq(lru_balance(&stand.slabs, stand.index, &rules, 1000), 61);
     ck_assert_uint_eq(stand.class->lists[LRU_WARM].count, 40);
     ck_assert_uint_eq(item_list(stand.items[0]), LRU_WARM);
     ck_assert_uint_eq(stand.class->counters.moves_within_lru, 1);
@@ -137,7 +143,7 @@ START_TEST(balance_keeps_to_the_moves_allowed)
     struct stand stand;
 
     set_up(&stand);
-    ck_assert_uint_eq(lru_balance(&stand.slabs, stand.index, 7), 7);
+    ck_assert_uint_eq(lru_balance(&stand.slabs, stand.index, &rules, 7), 7);
     ck_assert_uint_eq(stand.class->lists[LRU_COLD].count, 7);
     tear_down(&stand);
 }

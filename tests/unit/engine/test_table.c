@@ -20,9 +20,12 @@ struct bench {
 
 static void set_up(struct bench *bench, unsigned power)
 {
-    ck_assert_int_eq(region_init(&bench->region, 4 * MIB, 64 * KIB), 0);
-    ck_assert_int_eq(
-        table_init(&bench->table, &bench->region, SEED, power, ITEMS_MAX), 0);
+    const struct table_sizes sizes = {.slots_power = power,
+                                      .items_max = ITEMS_MAX};
+
+    ck_assert_int_eq(region_init(&bench->region, 4 * MIB, 0, 64 * KIB), 0);
+    ck_assert_int_eq(table_init(&bench->table, &bench->region, SEED, &sizes),
+                     0);
 }
 
 static void tear_down(struct bench *bench)
@@ -264,14 +267,15 @@ END_TEST
 
 START_TEST(no_memory_is_an_error)
 {
+    const struct table_sizes sizes = {.slots_power = 8, .items_max = 100};
     struct region region;
     struct table table;
     size_t i;
 
-    ck_assert_int_eq(region_init(&region, MIB, 64 * KIB), 0);
-    for (i = 1; i <= 2; i++) {
+    ck_assert_int_eq(region_init(&region, MIB, 0, 64 * KIB), 0);
+    for (i = 1; i <= 4; i++) {
         memory_fail_at(i);
-        ck_assert_int_eq(table_init(&table, &region, SEED, 8, 100),
+        ck_assert_int_eq(table_init(&table, &region, SEED, &sizes),
                          -ERR_MEMORY);
         memory_fail_at(0);
     }

@@ -190,7 +190,7 @@ static void run(uint64_t pages, bool may_evict, bool large)
     struct engine_config config = fixture_config(pages);
     struct shared shared = {.may_evict = may_evict,
                             .large = large,
-                            .steps = large ? STEPS / 5 : STEPS};
+                            .steps = may_evict ? STEPS / 5 : STEPS};
     struct writer *writers = calloc(WRITERS, sizeof(*writers));
     pthread_t ids[WRITERS];
     pthread_t upkeep;
