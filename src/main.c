@@ -186,6 +186,7 @@ static void show_settings(void *ctx, struct stats_out *out)
     live.lru_crawler = crawler.enabled;
     live.lru_crawler_sleep = crawler.sleep_us;
     live.lru_crawler_tocrawl = crawler.tocrawl;
+    live.detail_enabled = commands_detail_is_on(daemon->commands);
     live.verbosity = log_verbosity();
     options_settings(&live, out);
 }
@@ -259,6 +260,9 @@ static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
         .cas_shown = !options->no_cas,
         .clock = &daemon->clock,
         .flush_allowed = true,
+        .dump_allowed = !options->no_dump,
+        .detail_on = options->detail_enabled,
+        .prefix_delimiter = (char)options->prefix_delimiter,
         .refresh_certs = daemon->tls != NULL ? refresh_certs : NULL,
         .refresh_ctx = daemon};
 

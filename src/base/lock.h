@@ -26,7 +26,8 @@
     X(JOURNAL, "replication: the log of changes and the tombstones") \
     X(WATCH, "watchers: the lists of producers and watchers") \
     X(WATCH_LINES, "watchers: lines of one producer or for one watcher") \
-    X(STATS, "anywhere: sums of counters")
+    X(STATS, "anywhere: sums of counters") \
+    X(PREFIXES, "command: a stripe of the counts of stats detail")
 
 enum lock_rank {
 #define X(name, what) LOCK_RANK_##name,

@@ -3,6 +3,7 @@
  * `noreply` may end it, and what it does. */
 #include "src/command/admin.h"
 
+#include "src/command/crawler.h"
 #ifdef DEBUG_COMMANDS
 #include "src/command/debug.h"
 #endif
@@ -34,6 +35,7 @@ static void refresh_certs(const struct admin_call *call)
 }
 
 static const struct row rows[] = {
+    {"lru_crawler", crawler_command, 0, false},
     {"refresh_certs", refresh_certs, 0, false},
     {"shutdown", shut_down, 0, false},
 #ifdef DEBUG_COMMANDS

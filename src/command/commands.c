@@ -5,6 +5,7 @@
 
 #include "src/base/invariant.h"
 #include "src/base/memory.h"
+#include "src/command/detail.h"
 #include "src/command/session.h"
 #include "src/command/thread.h"
 
@@ -45,6 +46,28 @@ static void reset_counters(void *ctx)
     lock_release(&commands->lock);
 }
 
+bool commands_detail_is_on(const struct commands *commands)
+{
+    return atomic_load_explicit(&commands->detail_on, memory_order_relaxed);
+}
+
+static void forget_detail(void *ctx)
+{
+    detail_clear(((struct commands *)ctx)->detail);
+}
+
+static int make_detail(struct commands *commands)
+{
+    const struct commands_config *config = &commands->config;
+    char delimiter = config->prefix_delimiter;
+
+    atomic_init(&commands->detail_on, config->detail_on);
+    commands->detail = detail_new(delimiter != '\0' ? delimiter : ':');
+    if (commands->detail == NULL)
+        return -ERR_MEMORY;
+    return commands_add_reset(commands, forget_detail, commands);
+}
+
 struct commands *commands_new(struct engine *engine,
                               const struct commands_config *config)
 {
@@ -55,7 +78,8 @@ struct commands *commands_new(struct engine *engine,
     commands->engine = engine;
     commands->config = *config;
     lock_init(&commands->lock, LOCK_RANK_STATS);
-    if (commands_add_stats(commands, "", show_counters, commands) != 0 ||
+    if (make_detail(commands) != 0 ||
+        commands_add_stats(commands, "", show_counters, commands) != 0 ||
         commands_add_reset(commands, reset_counters, commands) != 0)
         commands_free(&commands);
     return commands;
@@ -66,6 +90,7 @@ void commands_free(struct commands **commands)
     if (*commands == NULL)
         return;
     INVARIANT((*commands)->threads == NULL);
+    detail_free(&(*commands)->detail);
     lock_fini(&(*commands)->lock);
     memory_free(commands);
 }
@@ -105,6 +130,7 @@ struct command_thread *command_thread_new(struct commands *commands)
     thread->commands = commands;
     thread->engine = commands->engine;
     lock_take(&commands->lock);
+    thread->number = commands->threads_made++;
     thread->next = commands->threads;
     commands->threads = thread;
     lock_release(&commands->lock);

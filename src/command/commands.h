@@ -20,10 +20,13 @@ typedef int commands_refresh_fn(void *ctx, char words[COMMANDS_WORDS_MAX]);
 struct commands_config {
     const char *version; /* For the reply to `version`; outlives us. */
     uint64_t item_bytes_max;
-    bool cas_shown;     /* False with -C: gets shows 0, and every cas finds
-                           another version. */
-    bool flush_allowed; /* False with -F. */
-    struct clock *clock; /* What debugtime moves, where it is built in. */
+    bool cas_shown;        /* False with -C: gets shows 0, and every cas finds
+                              another version. */
+    bool flush_allowed;    /* False with -F. */
+    bool dump_allowed;     /* False with --disable-dumping. */
+    bool detail_on;        /* stats detail, from the start. */
+    char prefix_delimiter; /* For stats detail; 0: a colon. */
+    struct clock *clock;   /* What debugtime moves, where it is built in. */
     /* For refresh_certs; NULL: there is no TLS. */
     commands_refresh_fn *refresh_certs;
     void *refresh_ctx;
@@ -48,6 +51,8 @@ void commands_free(struct commands **commands);
 typedef void commands_stats_fn(void *ctx, struct stats_out *out);
 MUST_CHECK int commands_add_stats(struct commands *commands, const char *group,
                                   commands_stats_fn *fn, void *ctx);
+/* Whether stats detail is counted now. Thread: any. */
+bool commands_detail_is_on(const struct commands *commands);
 /* Called by `stats reset`. */
 typedef void commands_reset_fn(void *ctx);
 MUST_CHECK int commands_add_reset(struct commands *commands,

@@ -6,6 +6,8 @@
 #include "src/base/log.h"
 #include "src/base/number.h"
 #include "src/command/admin.h"
+#include "src/command/detail.h"
+#include "src/command/dump.h"
 #include "src/command/meta.h"
 #include "src/command/stats.h"
 #include "src/command/value.h"
@@ -106,6 +108,7 @@ static void execute_get(struct command_thread *thread, const struct op *op,
     bool hit = engine_get(thread->engine_thread, &op->key, &view);
 
     answer_lookup(thread, op, request, hit, &view, out);
+    detail_count(thread, op->key.bytes, hit ? DETAIL_HIT : DETAIL_MISS);
 }
 
 static void execute_gat(struct command_thread *thread, const struct op *op,
@@ -116,6 +119,7 @@ static void execute_gat(struct command_thread *thread, const struct op *op,
                                     op->expires_at_s, &view);
 
     answer_lookup(thread, op, request, hit, &view, out);
+    detail_count(thread, op->key.bytes, hit ? DETAIL_HIT : DETAIL_MISS);
 }
 
 /* ---- storage ---- */
@@ -126,13 +130,14 @@ static const enum engine_mode modes[REQUEST_VERBS] = {
     [REQUEST_PREPEND] = ENGINE_PREPEND, [REQUEST_CAS] = ENGINE_CAS,
 };
 
-void execute_write(const struct command_thread *thread, const struct op *op,
+void execute_write(struct command_thread *thread, const struct op *op,
                    const struct request *request, struct engine_write *write)
 {
     if (request->verb == REQUEST_MS) {
         meta_write(thread, op, request, write);
         return;
     }
+    detail_count(thread, op->key.bytes, DETAIL_SET);
     *write = (struct engine_write){
         .key = op->key,
         .mode = modes[request->verb],
@@ -191,6 +196,8 @@ static void execute_store(struct command_thread *thread, const struct op *op,
     struct engine_write write;
 
     if (UNLIKELY(tail[0] != '\r' || tail[1] != '\n')) {
+        if (request->verb != REQUEST_MS)
+            detail_count(thread, op->key.bytes, DETAIL_SET);
         reply(request, REPLY("CLIENT_ERROR bad data chunk"), out);
         return;
     }
@@ -251,6 +258,7 @@ static void execute_delete(struct command_thread *thread, const struct op *op,
     bool found =
         engine_remove(thread->engine_thread, &op->key) == ENGINE_STORED;
 
+    detail_count(thread, op->key.bytes, DETAIL_DELETE);
     reply(request, found ? REPLY("DELETED") : REPLY("NOT_FOUND"), out);
 }
 
@@ -336,6 +344,14 @@ static void execute_stats(struct command_thread *thread, const struct op *op,
     if (slice_equal(group, SLICE_LITERAL("reset"))) {
         stats_reset(thread->commands);
         sink_put_literal(out, "RESET\r\n");
+        return;
+    }
+    if (slice_equal(group, SLICE_LITERAL("detail"))) {
+        detail_execute(thread, words, out);
+        return;
+    }
+    if (slice_equal(group, SLICE_LITERAL("cachedump"))) {
+        dump_cached(thread, words, out);
         return;
     }
     error = stats_show(thread->commands, group, out);

@@ -14,7 +14,7 @@ void execute(struct command_thread *thread, const struct op *op,
 bool execute_flush(struct command_thread *thread, int64_t exptime_s);
 
 /* In what mode, by what cas unique and so on op's value is to be stored. */
-void execute_write(const struct command_thread *thread, const struct op *op,
+void execute_write(struct command_thread *thread, const struct op *op,
                    const struct request *request, struct engine_write *write);
 /* Answers what became of it, if anything is to be answered. */
 struct execute_stored {

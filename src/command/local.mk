@@ -11,7 +11,13 @@ libcommand_a_SOURCES = \
 	src/command/command_metrics.h \
 	src/command/commands.c \
 	src/command/commands.h \
+	src/command/crawler.c \
+	src/command/crawler.h \
 	src/command/debug.h \
+	src/command/detail.c \
+	src/command/detail.h \
+	src/command/dump.c \
+	src/command/dump.h \
 	src/command/execute.c \
 	src/command/execute.h \
 	src/command/gather.c \

@@ -62,6 +62,7 @@ struct session {
     struct gather_line line; /* KEYS only. */
     unsigned char state;
     bool binary;
+    bool datagram;
     struct auth auth;
 };
 
@@ -110,6 +111,7 @@ struct session *session_new(struct command_thread *thread,
         return NULL;
     session->thread = thread;
     session->auth.locked = auth != NULL;
+    session->datagram = config->datagram;
     session->state = STATE_NEW;
     if (protocol != SESSION_AUTO)
         choose_protocol(session, protocol == SESSION_BINARY);
@@ -343,6 +345,7 @@ static void start_stream(struct session *session, const struct op *op,
     struct command_thread *thread = session->thread;
 
     INVARIANT(thread->stream == NULL);
+    thread->datagram = session->datagram;
     execute(thread, op, request, out);
     session->state = STATE_READY;
     if (thread->stream == NULL)

@@ -33,6 +33,7 @@ struct batch {
     struct request request[BATCH_MAX];
 };
 
+struct detail;
 struct stream;
 
 /* Owner: its worker's thread; but the counters are read by any. */
@@ -43,6 +44,8 @@ struct command_thread {
     struct command_counters counters;
     struct command_thread *next; /* Under the lock of the commands. */
     struct stream *stream; /* Of the request being executed: stream_start(). */
+    bool datagram;         /* That request came by UDP. */
+    unsigned number;       /* 0 for the first thread, and so on. */
     struct batch batch;
 };
 
@@ -61,12 +64,15 @@ struct reset_source {
 struct commands {
     struct engine *engine;
     struct commands_config config;
+    _Atomic bool detail_on; /* Written any time. */
+    struct detail *detail;
     struct stats_source sources[COMMAND_SOURCES_MAX];
     size_t sources_count;
     struct reset_source resets[COMMAND_SOURCES_MAX];
     size_t resets_count;
     struct lock lock;
     struct command_thread *threads;
+    unsigned threads_made;
     struct command_counters gone;  /* Of threads that are no more. */
     struct command_counters reset; /* Sums at the last reset. */
 };

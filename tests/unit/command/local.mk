@@ -2,6 +2,8 @@
 noinst_HEADERS += tests/unit/command/client.h
 check_PROGRAMS += \
 	tests/unit/command/test_admin \
+	tests/unit/command/test_crawler \
+	tests/unit/command/test_detail \
 	tests/unit/command/test_meta \
 	tests/unit/command/test_session \
 	tests/unit/command/test_stats \
@@ -12,3 +14,5 @@ tests_unit_command_test_stats_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_meta_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_admin_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_stream_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
+tests_unit_command_test_crawler_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
+tests_unit_command_test_detail_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
