@@ -5,6 +5,7 @@
 #include "src/base/invariant.h"
 #include "src/base/log.h"
 #include "src/base/memory.h"
+#include "src/base/watch.h"
 #include "src/command/commands.h"
 #include "src/engine/engine.h"
 #include "src/options.h"
@@ -40,6 +41,7 @@ static const char license[] =
 struct daemon {
     struct options options;
     struct clock clock;
+    struct watch *watch;
     struct engine *engine;
     struct commands *commands;
     struct command_thread *threads[SERVER_THREADS_MAX];
@@ -143,11 +145,32 @@ static int make_engine(struct daemon *daemon, char words[WORDS_MAX])
     return 0;
 }
 
+/* Before the first thread of the engine, which will have lines. */
+static int make_watch(struct daemon *daemon, char words[WORDS_MAX])
+{
+    const struct options *options = &daemon->options;
+    const struct watch_config config = {
+        .clock = &daemon->clock,
+        .ring_bytes = (size_t)options->worker_logbuf_size * KIB,
+        .watcher_bytes = (size_t)options->watcher_logbuf_size * KIB};
+
+    daemon->watch = watch_new(&config);
+    if (daemon->watch == NULL)
+        return fail(EX_OSERR, words, "out of memory at the start");
+    engine_set_watch(daemon->engine, daemon->watch);
+    return 0;
+}
+
 /* ---- commands and statistics ---- */
 
 static void show_engine(void *ctx, struct stats_out *out)
 {
     engine_stats(((struct daemon *)ctx)->engine, out);
+}
+
+static void show_watch(void *ctx, struct stats_out *out)
+{
+    watch_stats(((struct daemon *)ctx)->watch, out);
 }
 
 static void show_items(void *ctx, struct stats_out *out)
@@ -217,19 +240,20 @@ static void reset_server(void *ctx)
     server_stats_reset(((struct daemon *)ctx)->server);
 }
 
+static void reset_watch(void *ctx)
+{
+    watch_stats_reset(((struct daemon *)ctx)->watch);
+}
+
 static const struct {
     const char *group;
     commands_stats_fn *fn;
 } sources[] = {
-    {"", show_server},
-    {"", show_engine},
-    {"", show_repcached},
-    {"conns", show_conns},
-    {"settings", show_settings},
-    {"items", show_items},
-    {"slabs", show_slabs},
-    {"sizes", show_sizes},
-    {"replication", show_replication},
+    {"", show_server},     {"", show_engine},
+    {"", show_watch},      {"", show_repcached},
+    {"conns", show_conns}, {"settings", show_settings},
+    {"items", show_items}, {"slabs", show_slabs},
+    {"sizes", show_sizes}, {"replication", show_replication},
 };
 
 static int register_stats(struct daemon *daemon)
@@ -243,12 +267,21 @@ static int register_stats(struct daemon *daemon)
         error = commands_add_reset(daemon->commands, reset_engine, daemon);
     if (error == 0)
         error = commands_add_reset(daemon->commands, reset_server, daemon);
+    if (error == 0)
+        error = commands_add_reset(daemon->commands, reset_watch, daemon);
     return error;
 }
 
 static int refresh_certs(void *ctx, char words[COMMANDS_WORDS_MAX])
 {
     return tls_reload(((struct daemon *)ctx)->tls, words);
+}
+
+/* Signals are awaited by the first thread. */
+static void shut_down(void *ctx, bool graceful)
+{
+    (void)ctx;
+    (void)kill(getpid(), graceful ? SIGUSR1 : SIGINT);
 }
 
 static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
@@ -259,10 +292,13 @@ static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
         .item_bytes_max = (uint64_t)options->item_bytes_max,
         .cas_shown = !options->no_cas,
         .clock = &daemon->clock,
-        .flush_allowed = true,
         .dump_allowed = !options->no_dump,
         .detail_on = options->detail_enabled,
         .prefix_delimiter = (char)options->prefix_delimiter,
+        .flush_allowed = !options->no_flush,
+        .watch_allowed = !options->no_watch,
+        .watch = daemon->watch,
+        .shut_down = options->shutdown_allowed ? shut_down : NULL,
         .refresh_certs = daemon->tls != NULL ? refresh_certs : NULL,
         .refresh_ctx = daemon};
 
@@ -409,8 +445,9 @@ static int start_threads(struct daemon *daemon, char words[WORDS_MAX])
 /* The engine tells the replication of changes from its first thread on, so
  * the replication comes before the commands. */
 static step_fn *const steps[] = {
-    prepare_process, make_tls,    make_engine,    make_replication,
-    make_commands,   make_server, settle_process, start_threads,
+    prepare_process, make_tls,         make_engine,
+    make_watch,      make_replication, make_commands,
+    make_server,     settle_process,   start_threads,
 };
 
 static int start(struct daemon *daemon)
@@ -441,6 +478,7 @@ static void stop(struct daemon *daemon)
     commands_free(&daemon->commands);
     replication_free(&daemon->replication);
     engine_free(&daemon->engine);
+    watch_free(&daemon->watch);
 }
 
 /* What SIGHUP asks for: files that the command line names may have changed. */

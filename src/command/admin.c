@@ -7,6 +7,7 @@
 #ifdef DEBUG_COMMANDS
 #include "src/command/debug.h"
 #endif
+#include "src/command/watching.h"
 #include "src/protocol/text.h"
 
 struct row {
@@ -18,7 +19,19 @@ struct row {
 
 static void shut_down(const struct admin_call *call)
 {
-    admin_reply(call, "SERVER_ERROR: shutdown not enabled");
+    const struct commands_config *config = &call->thread->commands->config;
+    bool graceful = admin_word_is(call, 0, "graceful");
+
+    if (config->shut_down == NULL) {
+        admin_reply(call, "SERVER_ERROR: shutdown not enabled");
+        return;
+    }
+    if (call->count > (graceful ? 1 : 0)) {
+        admin_reply(call, "CLIENT_ERROR invalid shutdown mode");
+        return;
+    }
+    call->thread->ends = true;
+    config->shut_down(config->shut_down_ctx, graceful);
 }
 
 static void refresh_certs(const struct admin_call *call)
@@ -42,6 +55,7 @@ static const struct row rows[] = {
     {"debugtime", debug_time, 1, false},
     {"debugitem", debug_item, 1, false},
 #endif
+    {"watch", watching_start, 0, false},
 };
 
 void admin_reply(const struct admin_call *call, const char *line)

@@ -4,6 +4,7 @@
 #include "src/command/binary.h"
 
 #include "src/base/invariant.h"
+#include "src/command/observe.h"
 #include "src/command/stats.h"
 #include "src/command/value.h"
 
@@ -281,9 +282,12 @@ static void execute_store(struct command_thread *thread, const struct op *op,
     struct execute_stored stored = {.size = request->value_size};
     struct engine_write write;
 
+    if (UNLIKELY(thread->observed))
+        observe_lookup(thread, &op->key);
     binary_write(thread, op, request, &write);
     stored.outcome =
         engine_store(thread->engine_thread, &write, op->value, &stored.cas);
+    observe_stored(thread, &write, stored.outcome, stored.size);
     binary_stored(thread, request, &stored, out);
 }
 

@@ -129,6 +129,10 @@ struct command_thread *command_thread_new(struct commands *commands)
     }
     thread->commands = commands;
     thread->engine = commands->engine;
+    thread->ring = engine_thread_ring(thread->engine_thread);
+    thread->watched = &commands->unwatched;
+    if (commands->config.watch != NULL)
+        thread->watched = watch_classes(commands->config.watch);
     lock_take(&commands->lock);
     thread->number = commands->threads_made++;
     thread->next = commands->threads;
@@ -157,6 +161,24 @@ void command_thread_free(struct command_thread **thread)
     forget_thread((*thread)->commands, *thread);
     engine_thread_free(&(*thread)->engine_thread);
     memory_free(thread);
+}
+
+void command_thread_set_wake(struct command_thread *thread,
+                             command_wake_fn *wake, void *ctx)
+{
+    thread->wake = wake;
+    thread->wake_ctx = ctx;
+}
+
+struct watch_ring *command_thread_ring(const struct command_thread *thread)
+{
+    return thread->ring;
+}
+
+const struct watch_classes *
+command_thread_watched(const struct command_thread *thread)
+{
+    return thread->watched;
 }
 
 void command_thread_set_now(struct command_thread *thread, uint64_t now_ns)

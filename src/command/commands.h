@@ -17,6 +17,8 @@ struct command_thread;
 #define COMMANDS_WORDS_MAX 512
 typedef int commands_refresh_fn(void *ctx, char words[COMMANDS_WORDS_MAX]);
 
+typedef void commands_shut_down_fn(void *ctx, bool graceful);
+
 struct commands_config {
     const char *version; /* For the reply to `version`; outlives us. */
     uint64_t item_bytes_max;
@@ -33,6 +35,11 @@ struct commands_config {
     /* Who clients have to prove to be; NULL: nobody in particular. Outlives
      * us. */
     const struct authenticator *authenticator;
+    bool watch_allowed;  /* False with -W. */
+    struct watch *watch; /* NULL: nobody can watch. */
+    /* For shutdown, which returns while the daemon ends; NULL without -A. */
+    commands_shut_down_fn *shut_down;
+    void *shut_down_ctx;
 };
 
 /* Errors: NULL when memory is exhausted. */

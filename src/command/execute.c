@@ -9,11 +9,10 @@
 #include "src/command/detail.h"
 #include "src/command/dump.h"
 #include "src/command/meta.h"
+#include "src/command/observe.h"
 #include "src/command/stats.h"
 #include "src/command/value.h"
 #include "src/protocol/text.h"
-
-#include <limits.h>
 
 /* "VALUE ", key, flags, size and cas, each behind a blank, CRLF. */
 #define HEADER_BYTES_MAX (6 + ENGINE_KEY_MAX + 3 * (1 + NUMBER_DIGITS_MAX) + 2)
@@ -201,10 +200,13 @@ static void execute_store(struct command_thread *thread, const struct op *op,
         reply(request, REPLY("CLIENT_ERROR bad data chunk"), out);
         return;
     }
+    if (UNLIKELY(thread->observed))
+        observe_lookup(thread, &op->key);
     execute_write(thread, op, request, &write);
     write.size_stored = &stored.size;
     stored.outcome =
         engine_store(thread->engine_thread, &write, op->value, &stored.cas);
+    observe_stored(thread, &write, stored.outcome, stored.size);
     execute_stored(thread, request, &stored, out);
 }
 
@@ -328,8 +330,8 @@ static void execute_verbosity(struct command_thread *thread,
 {
     (void)thread;
     (void)op;
-    log_set_verbosity(request->number < INT_MAX ? (int)request->number
-                                                : INT_MAX);
+    log_set_verbosity(request->number < LOG_LEVEL_VV ? (int)request->number
+                                                     : LOG_LEVEL_VV);
     reply(request, REPLY("OK"), out);
 }
 

@@ -24,6 +24,10 @@ libcommand_a_SOURCES = \
 	src/command/gather.h \
 	src/command/meta.c \
 	src/command/meta.h \
+	src/command/observe.c \
+	src/command/observe.h \
+	src/command/request_log.c \
+	src/command/request_log.h \
 	src/command/session.c \
 	src/command/session.h \
 	src/command/stats.c \
@@ -31,7 +35,9 @@ libcommand_a_SOURCES = \
 	src/command/stream.h \
 	src/command/thread.h \
 	src/command/value.c \
-	src/command/value.h
+	src/command/value.h \
+	src/command/watching.c \
+	src/command/watching.h
 if DEBUG_COMMANDS
 libcommand_a_SOURCES += src/command/debug.c
 endif

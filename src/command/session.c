@@ -15,11 +15,14 @@
 #include "src/command/session.h"
 
 #include "src/base/invariant.h"
+#include "src/base/log.h"
 #include "src/base/memory.h"
 #include "src/command/auth.h"
 #include "src/command/binary.h"
 #include "src/command/execute.h"
 #include "src/command/gather.h"
+#include "src/command/observe.h"
+#include "src/command/request_log.h"
 #include "src/command/stream.h"
 #include "src/command/thread.h"
 #include "src/protocol/text.h"
@@ -60,6 +63,7 @@ struct session {
     uint32_t swallow_bytes;  /* SWALLOW only. */
     uint32_t scanned;        /* READY: bytes without an end of line. */
     struct gather_line line; /* KEYS only. */
+    int fd;
     unsigned char state;
     bool binary;
     bool datagram;
@@ -86,6 +90,8 @@ static void settle(struct session *session)
 
 static void choose_protocol(struct session *session, bool binary)
 {
+    log_v(LOG_LEVEL_VV, "%d: Client using the %s protocol", session->fd,
+          binary ? "binary" : "ascii");
     session->binary = binary;
     settle(session);
 }
@@ -101,7 +107,7 @@ static enum session_protocol protocol_of(const struct authenticator *auth,
 }
 
 struct session *session_new(struct command_thread *thread,
-                            const struct session_config *config)
+                            const struct session_config *config, int fd)
 {
     const struct authenticator *auth = thread->commands->config.authenticator;
     struct session *session = memory_new(1, sizeof(*session));
@@ -111,8 +117,9 @@ struct session *session_new(struct command_thread *thread,
         return NULL;
     session->thread = thread;
     session->auth.locked = auth != NULL;
-    session->datagram = config->datagram;
     session->state = STATE_NEW;
+    session->fd = fd;
+    session->datagram = config->datagram;
     if (protocol != SESSION_AUTO)
         choose_protocol(session, protocol == SESSION_BINARY);
     return session;
@@ -187,20 +194,23 @@ static struct body *new_body(const struct op *op, const struct request *request,
     return body;
 }
 
+/* *write: what was to be stored, also when there is no body for it. */
 static enum engine_outcome reserve(struct session *session, const struct op *op,
-                                   const struct request *request)
+                                   const struct request *request,
+                                   struct engine_write *write)
 {
     struct command_thread *thread = session->thread;
     struct body *body = new_body(op, request, session->binary);
     enum engine_outcome outcome;
 
     session->body = body;
+    if (session->binary)
+        binary_write(thread, op, request, write);
+    else
+        execute_write(thread, op, request, write);
     if (body == NULL)
         return ENGINE_NO_MEMORY;
-    if (session->binary)
-        binary_write(thread, op, request, &body->write);
-    else
-        execute_write(thread, op, request, &body->write);
+    body->write = *write;
     body->write.key.bytes.data = body->key;
     body->write.size_stored = &body->stored.size;
     outcome = engine_reserve(thread->engine_thread, &body->write, &body->item);
@@ -242,8 +252,9 @@ static void answer_stored(struct session *session,
 static void start_body(struct session *session, const struct op *op,
                        const struct request *request, struct sink *out)
 {
+    struct engine_write write;
     const struct execute_stored stored = {
-        .outcome = reserve(session, op, request),
+        .outcome = reserve(session, op, request, &write),
         .size = request->value_size,
     };
 
@@ -251,6 +262,7 @@ static void start_body(struct session *session, const struct op *op,
         session->state = STATE_BODY;
         return;
     }
+    observe_refused(session->thread, &write, stored.outcome);
     answer_stored(session, request, &stored, out);
     swallow_value(session, request);
 }
@@ -293,19 +305,33 @@ static size_t fill_body(struct session *session, struct slice input)
     return taken;
 }
 
+static void commit_body(struct session *session, struct sink *out)
+{
+    struct command_thread *thread = session->thread;
+    struct body *body = session->body;
+    struct execute_stored *stored = &body->stored;
+
+    if (UNLIKELY(thread->observed))
+        observe_lookup(thread, &body->write.key);
+    stored->outcome = engine_commit(thread->engine_thread, &body->write,
+                                    &body->item, &stored->cas);
+    observe_stored(thread, &body->write, stored->outcome, stored->size);
+    answer_stored(session, &body->request, stored, out);
+}
+
 static void finish_body(struct session *session, const char *tail,
                         struct sink *out)
 {
-    struct engine_thread *engine = session->thread->engine_thread;
+    struct command_thread *thread = session->thread;
     struct body *body = session->body;
+    const size_t before = sink_pending(out);
 
-    if (session->binary || (tail[0] == '\r' && tail[1] == '\n')) {
-        body->stored.outcome =
-            engine_commit(engine, &body->write, &body->item, &body->stored.cas);
-        answer_stored(session, &body->request, &body->stored, out);
-    } else if (!body->request.noreply) {
+    if (session->binary || (tail[0] == '\r' && tail[1] == '\n'))
+        commit_body(session, out);
+    else if (!body->request.noreply)
         sink_put_literal(out, "CLIENT_ERROR bad data chunk\r\n");
-    }
+    if (UNLIKELY(thread->observed & OBSERVE_LOG))
+        request_log_answer(thread, NULL, &body->request, out, before);
     drop_body(session);
     session->state = STATE_READY;
 }
@@ -347,7 +373,8 @@ static void start_stream(struct session *session, const struct op *op,
     INVARIANT(thread->stream == NULL);
     thread->datagram = session->datagram;
     execute(thread, op, request, out);
-    session->state = STATE_READY;
+    session->state = thread->ends ? STATE_CLOSED : STATE_READY;
+    thread->ends = false;
     if (thread->stream == NULL)
         return;
     session->stream = thread->stream;
@@ -377,12 +404,17 @@ static size_t step_stream(struct session *session, struct slice input,
 {
     struct stream *stream = session->stream;
 
-    (void)input;
     if (!may_produce(session, turn))
         return 0;
     turn->requests_left--;
-    if (stream->step(stream, session->thread, turn->out) == STREAM_MORE)
+    switch (stream->step(stream, session->thread, turn->out)) {
+    case STREAM_MORE:
         return 0;
+    case STREAM_WAIT:
+        return pause_turn(turn, SESSION_WATCH, input.size);
+    case STREAM_END:
+        break;
+    }
     drop_stream(session);
     session->state = STATE_READY;
     return 0;
@@ -437,6 +469,19 @@ static void prefetch_items(const struct command_thread *thread)
     }
 }
 
+static void take_step(void *ctx, const struct op *op,
+                      const struct request *request, struct sink *out)
+{
+    struct session *session = ctx;
+
+    if (UNLIKELY(op->turning))
+        turn_state(session, op, request, out);
+    else if (LIKELY(!session->binary))
+        execute(session->thread, op, request, out);
+    else
+        binary_execute(session->thread, op, request, out);
+}
+
 /* Returns how many steps were done before the sink was full. */
 static unsigned execute_batch(struct session *session, struct sink *out)
 {
@@ -452,12 +497,10 @@ static unsigned execute_batch(struct session *session, struct sink *out)
 
         if (i > 0 && sink_full(out))
             break;
-        if (UNLIKELY(op->turning))
-            turn_state(session, op, request, out);
-        else if (LIKELY(!session->binary))
-            execute(thread, op, request, out);
+        if (UNLIKELY(thread->observed))
+            observe_step(thread, op, request, out, take_step, session);
         else
-            binary_execute(thread, op, request, out);
+            take_step(session, op, request, out);
     }
     return i;
 }
@@ -485,6 +528,20 @@ static bool speaks_sasl(const struct command_thread *thread)
     return auth != NULL && auth->knows == NULL;
 }
 
+/* The front of the batch's one request, unless it is one that goes on. */
+static void log_request(const struct session *session, struct slice input)
+{
+    const struct batch *batch = &session->thread->batch;
+
+    if (batch->ops == 0 || session->state == STATE_KEYS)
+        return;
+    if (session->binary)
+        request_log_frame(session->thread, input);
+    else
+        request_log_line(session->thread,
+                         slice_make(input.data, batch->op[0].line_end));
+}
+
 static enum gather_stop gather_batch(struct session *session,
                                      struct slice input, size_t requests_max)
 {
@@ -494,14 +551,20 @@ static enum gather_stop gather_batch(struct session *session,
                           .locked = session->auth.locked};
     enum gather_stop stop;
 
+    /* One by one each is logged before its reply. */
+    if (UNLIKELY(g.thread->observed & OBSERVE_LOG))
+        requests_max = 1;
     if (session->binary) {
         g.sasl = speaks_sasl(session->thread);
-        return gather_binary(&g, requests_max);
+        stop = gather_binary(&g, requests_max);
+    } else {
+        if (session->state == STATE_KEYS)
+            g.line = session->line;
+        stop = gather_text(&g, requests_max);
+        session->scanned = (uint32_t)g.scanned;
     }
-    if (session->state == STATE_KEYS)
-        g.line = session->line;
-    stop = gather_text(&g, requests_max);
-    session->scanned = (uint32_t)g.scanned;
+    if (UNLIKELY(g.thread->observed & OBSERVE_LOG))
+        log_request(session, input);
     return stop;
 }
 
@@ -599,6 +662,7 @@ size_t session_run(struct session *session, struct slice input,
     size_t taken = 0;
 
     INVARIANT(requests_max > 0);
+    observe_start(session->thread, session->fd);
     while (!turn.over) {
         struct slice rest = {input.data + taken, input.size - taken};
 

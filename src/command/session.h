@@ -22,6 +22,8 @@
 
 struct command_thread;
 struct session;
+struct watch_classes;
+struct watch_ring;
 
 enum session_want {
     SESSION_INPUT, /* More bytes behind what was not taken. */
@@ -29,6 +31,9 @@ enum session_want {
     SESSION_DRAIN, /* The sink is full: send it, then run again. */
     SESSION_YIELD, /* Its share of this turn is used: run again when others
                       had theirs. */
+    SESSION_WATCH, /* Nothing: what the client sends is of no interest, and
+                      lines for it come by themselves. Run it again whenever the
+                      thread was woken: command_thread_set_wake(). */
     SESSION_CLOSE, /* Send what is pending, then close. */
 };
 
@@ -52,11 +57,12 @@ struct session_config {
     bool datagram;                  /* By UDP. */
 };
 
-/* Copies what it needs of config.
+/* Copies what it needs of config; fd is what the client is called in lines
+ * about it.
  * Errors: NULL when memory is exhausted.
  * Thread: the worker that owns thread. */
 struct session *session_new(struct command_thread *thread,
-                            const struct session_config *config);
+                            const struct session_config *config, int fd);
 void session_free(struct session **session);
 
 /* Takes requests off the front of input; at most requests_max of them (-R, at
@@ -76,6 +82,18 @@ void session_cut(struct session *session, struct slice rest, struct sink *out);
  * They may as well come as input. Run it again when they are filled. */
 char *session_space(struct session *session, size_t *room);
 void session_filled(struct session *session, size_t size);
+
+/* How the thread is told that sessions which want SESSION_WATCH have lines:
+ * from another thread, under a lock, so that it must not block.
+ * Thread: before the first session. */
+typedef void command_wake_fn(void *ctx);
+void command_thread_set_wake(struct command_thread *thread,
+                             command_wake_fn *wake, void *ctx);
+/* Where lines about its clients go, and which are wanted. The ring is NULL when
+ * nobody can watch. */
+struct watch_ring *command_thread_ring(const struct command_thread *thread);
+const struct watch_classes *
+command_thread_watched(const struct command_thread *thread);
 
 /* Sets the thread's time; once per batch of events. */
 void command_thread_set_now(struct command_thread *thread, uint64_t now_ns);

@@ -10,6 +10,7 @@
 enum stream_state {
     STREAM_MORE,
     STREAM_END,
+    STREAM_WAIT, /* Nothing for now: see SESSION_WATCH. */
 };
 
 struct stream;

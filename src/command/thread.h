@@ -7,6 +7,7 @@
 #include "src/base/lock.h"
 #include "src/command/command_metrics.h"
 #include "src/command/commands.h"
+#include "src/command/session.h"
 #include "src/protocol/request.h"
 #include "src/protocol/sink.h"
 
@@ -46,6 +47,17 @@ struct command_thread {
     struct stream *stream; /* Of the request being executed: stream_start(). */
     bool datagram;         /* That request came by UDP. */
     unsigned number;       /* 0 for the first thread, and so on. */
+    bool ends;             /* It ends its session. */
+
+    /* Of the session being run; see observe.h. */
+    int fd;
+    unsigned observed;
+    struct engine_glimpse before; /* The key of the step being executed. */
+
+    const struct watch_classes *watched;
+    struct watch_ring *ring; /* The engine thread's; may be NULL. */
+    command_wake_fn *wake;   /* NULL: nobody can be woken. */
+    void *wake_ctx;
     struct batch batch;
 };
 
@@ -66,6 +78,7 @@ struct commands {
     struct commands_config config;
     _Atomic bool detail_on; /* Written any time. */
     struct detail *detail;
+    struct watch_classes unwatched;
     struct stats_source sources[COMMAND_SOURCES_MAX];
     size_t sources_count;
     struct reset_source resets[COMMAND_SOURCES_MAX];

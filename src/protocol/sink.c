@@ -274,6 +274,46 @@ size_t sink_vectors(struct sink *sink, struct iovec *vectors, size_t count)
     return n;
 }
 
+/* What one span has of the bytes that are wanted. */
+struct peek {
+    size_t skip; /* Bytes not wanted, */
+    char *to;
+    size_t room;
+    size_t done;
+};
+
+static void peek_at(struct peek *peek, const char *data, size_t size)
+{
+    size_t skipped = peek->skip < size ? peek->skip : size;
+    size_t left = size - skipped;
+
+    peek->skip -= skipped;
+    if (left > peek->room - peek->done)
+        left = peek->room - peek->done;
+    memcpy(peek->to + peek->done, data + skipped, left);
+    peek->done += left;
+}
+
+size_t sink_peek(const struct sink *sink, size_t from, char *to, size_t room)
+{
+    struct peek peek = {.skip = from, .to = to, .room = room};
+    size_t at = sink->read_at;
+
+    for (size_t i = sink->first; i < sink->count; i++) {
+        const struct span *span = &sink->spans[i];
+
+        if (span->data != NULL) {
+            peek_at(&peek, span->data, span->size);
+        } else {
+            peek_at(&peek, sink->buffer + at, span->size);
+            at += span->size;
+        }
+    }
+    if (sink->used > at)
+        peek_at(&peek, sink->buffer + at, sink->used - at);
+    return peek.done;
+}
+
 /* Takes up to size bytes off the first span; returns how many. */
 static size_t send_span(struct sink *sink, size_t size)
 {

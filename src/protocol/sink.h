@@ -53,6 +53,10 @@ size_t sink_pending(const struct sink *sink); /* Bytes not yet sent. */
 /* Memory of its own, borrowed bytes aside; changes only when it is put to. */
 size_t sink_held_bytes(const struct sink *sink);
 
+/* Copies what is pending behind the first `from` bytes, up to room bytes;
+ * returns how many. */
+size_t sink_peek(const struct sink *sink, size_t from, char *to, size_t room);
+
 /* Sending: up to count vectors of what is pending; then what was sent. The
  * vectors are good until the sink is used again. */
 size_t sink_vectors(struct sink *sink, struct iovec *vectors, size_t count);

@@ -11,6 +11,7 @@
 #include "src/base/invariant.h"
 #include "src/base/log.h"
 #include "src/base/memory.h"
+#include "src/server/conn_events.h"
 #include "src/server/listener.h"
 #include "src/server/registry.h"
 #include "src/server/transport.h"
@@ -54,8 +55,23 @@ static bool broken(struct conn *conn)
     return false;
 }
 
+static void log_state(const struct conn *conn, enum conn_state state)
+{
+    static const char *const words[] = {
+#define X(name, word) word,
+        CONN_STATES(X)
+#undef X
+    };
+
+    if (state != conn->state)
+        log_line(LOG_LEVEL_VVV, "%d: going from %s to %s", conn->fd,
+                 words[conn->state], words[state]);
+}
+
 static void show_state(struct conn *conn, enum conn_state state)
 {
+    if (UNLIKELY(log_verbosity() >= LOG_LEVEL_VVV))
+        log_state(conn, state);
     __atomic_store_n(&conn->state, (unsigned char)state, __ATOMIC_RELAXED);
 }
 
@@ -401,7 +417,8 @@ static bool write_unsent(struct conn *conn)
         return false;
     if (!await_instead(conn, EV_READ))
         return broken(conn);
-    if (conn->want == SESSION_DRAIN || conn->want == SESSION_YIELD)
+    if (conn->want == SESSION_DRAIN || conn->want == SESSION_YIELD ||
+        conn->want == SESSION_WATCH)
         return run_kept(conn);
     return true;
 }
@@ -453,6 +470,8 @@ static enum conn_state state_of(const struct conn *conn)
         return CONN_STATE_WRITE;
     if (conn->ready)
         return CONN_STATE_TURN;
+    if (conn->watches)
+        return CONN_STATE_WATCH;
     return conn->want == SESSION_BODY ? CONN_STATE_VALUE : CONN_STATE_READ;
 }
 
@@ -471,6 +490,8 @@ static bool end_of_turn(struct conn *conn, bool open)
     command_thread_settle(worker->commands);
     if (UNLIKELY(conn->tls != NULL) && open)
         open = follow_tls(conn);
+    if (UNLIKELY(conn->want == SESSION_WATCH) && !conn->watches)
+        worker_add_watcher(worker, conn);
     if (!open)
         sink_clear(worker->sink);
     INVARIANT(sink_pending(worker->sink) == 0);
@@ -503,6 +524,14 @@ bool conn_resume(struct conn *conn)
     return end_of_turn(conn, take_turn(conn));
 }
 
+bool conn_take_lines(struct conn *conn)
+{
+    if (conn->unsent != NULL || conn->ready)
+        return true; /* It takes them when it can. */
+    worker_set_now(conn->worker);
+    return end_of_turn(conn, run_kept(conn));
+}
+
 /* ---- life ---- */
 
 struct conn *conn_new(int fd, const struct listener *listener)
@@ -531,9 +560,11 @@ int conn_start(struct conn *conn, struct worker *worker)
     idle_wheel_add(&worker->wheel, conn);
     registry_add(worker->registry, conn);
     log_v(LOG_LEVEL_VV, "<%d new auto-negotiating client connection", conn->fd);
-    conn->session = session_new(worker->commands, &conn->listener->session);
+    conn->session =
+        session_new(worker->commands, &conn->listener->session, conn->fd);
     if (conn->session == NULL || transport_open(conn) != 0)
         return -ERR_MEMORY;
+    conn_events_begin(conn);
     return await(conn, EV_READ);
 }
 
@@ -543,8 +574,10 @@ void conn_end(struct conn **conn_at, enum conn_end reason)
 
     INVARIANT(!conn->ready);
 
-    (void)reason;
+    conn_events_end(conn, reason);
     log_v(LOG_LEVEL_VV, "<%d connection closed.", conn->fd);
+    if (conn->watches)
+        worker_remove_watcher(conn->worker, conn);
     registry_remove(conn->worker->registry, conn);
     idle_wheel_remove(conn);
     if (event_initialized(&conn->event))

@@ -36,7 +36,8 @@ enum conn_end {
     X(RUN, "conn_parse_cmd") \
     X(VALUE, "conn_nread") \
     X(TURN, "conn_waiting") \
-    X(WRITE, "conn_mwrite")
+    X(WRITE, "conn_mwrite") \
+    X(WATCH, "conn_watch")
 
 enum conn_state {
 #define X(name, word) CONN_STATE_##name,
@@ -65,6 +66,7 @@ struct conn {
     unsigned char state; /* enum conn_state. Read by any thread. */
     bool ready;          /* Waits in the worker's list for its next turn. */
     bool had_body;       /* Its last request was a large value. */
+    bool watches;        /* It is among those of the worker that watch. */
 };
 
 /* Thread: any.
@@ -83,5 +85,8 @@ void conn_end(struct conn **conn, enum conn_end reason);
 /* The next turn of a connection that gave way to others. False: it is to end,
  * for the reason it holds. */
 MUST_CHECK bool conn_resume(struct conn *conn);
+
+/* There may be lines for one that watches. False: as above. */
+MUST_CHECK bool conn_take_lines(struct conn *conn);
 
 #endif

@@ -6,6 +6,8 @@ libserver_a_SOURCES = \
 	src/server/census.h \
 	src/server/conn.c \
 	src/server/conn.h \
+	src/server/conn_events.c \
+	src/server/conn_events.h \
 	src/server/conns_stats.c \
 	src/server/endpoint.c \
 	src/server/endpoint.h \

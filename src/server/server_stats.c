@@ -126,18 +126,6 @@ static void put_buffers(const struct server *server,
     stats_put_u64(out, "read_buf_oom", counters->read_buf_oom);
 }
 
-/* What memcached has and a server without watchers does
- * not. */
-static void put_absent(struct stats_out *out)
-{
-    static const char *const names[] = {
-        "log_worker_dropped", "log_worker_written", "log_watcher_skipped",
-        "log_watcher_sent", "log_watchers"};
-
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        stats_put_u64(out, names[i], 0);
-}
-
 static void put_tls(const struct server *server,
                     const struct server_counters *counters,
                     struct stats_out *out)
@@ -165,5 +153,4 @@ void server_stats(struct server *server, struct stats_out *out)
     stats_put_u64(out, "bytes_written", counters.bytes_written);
     stats_put_u64(out, "conn_yields", counters.conn_yields);
     put_tls(server, &counters, out);
-    put_absent(out);
 }

@@ -4,6 +4,7 @@
 #include "src/server/transport.h"
 
 #include "src/base/log.h"
+#include "src/server/conn_events.h"
 #include "src/server/listener.h"
 #include "src/server/worker.h"
 
@@ -15,6 +16,7 @@ static void tell_handshake_error(struct conn *conn, const char *words)
 {
     METRIC_UP(conn->worker->counters.ssl_handshake_errors);
     log_v(LOG_LEVEL_V, "<%d TLS handshake failed: %s", conn->fd, words);
+    conn_events_tls(conn, words);
 }
 
 static ssize_t check(struct conn *conn, ssize_t size)
@@ -26,6 +28,7 @@ static ssize_t check(struct conn *conn, ssize_t size)
     METRIC_UP(conn->worker->counters.ssl_proto_errors);
     log_v(LOG_LEVEL_V, "<%d TLS error: %s", conn->fd,
           tls_link_words(conn->tls));
+    conn_events_tls(conn, tls_link_words(conn->tls));
     errno = saved;
     return size;
 }

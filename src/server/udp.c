@@ -186,7 +186,7 @@ static void answer(struct udp_socket *udp, struct slice request)
 {
     struct worker *worker = udp->worker;
     struct session *session =
-        session_new(worker->commands, &udp->listener->session);
+        session_new(worker->commands, &udp->listener->session, udp->fd);
 
     if (session == NULL)
         return;

@@ -51,6 +51,51 @@ static struct conn *take_arrivals(struct worker *worker)
     return arrivals;
 }
 
+/* ---- those that watch ---- */
+
+/* Under the lock of a watcher. */
+static void on_lines(void *arg)
+{
+    struct worker *worker = arg;
+
+    if (!atomic_exchange(&worker->lines_came, true))
+        wake(worker);
+}
+
+/* Backwards, because one that ends gives its place to the last. */
+static void take_lines(struct worker *worker)
+{
+    if (!atomic_exchange(&worker->lines_came, false))
+        return;
+    for (size_t i = worker->watcher_count; i-- > 0;) {
+        struct conn *conn = worker->watchers[i];
+
+        if (!conn_take_lines(conn))
+            conn_end(&conn, conn->end);
+    }
+}
+
+void worker_add_watcher(struct worker *worker, struct conn *conn)
+{
+    INVARIANT(worker->watcher_count < COUNT_OF(worker->watchers));
+    conn->watches = true;
+    worker->watchers[worker->watcher_count++] = conn;
+}
+
+void worker_remove_watcher(struct worker *worker, struct conn *conn)
+{
+    size_t i = 0;
+
+    while (worker->watchers[i] != conn) {
+        i++;
+        INVARIANT(i < worker->watcher_count);
+    }
+    worker->watchers[i] = worker->watchers[--worker->watcher_count];
+    conn->watches = false;
+}
+
+/* ---- waking up ---- */
+
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *worker = arg;
@@ -66,6 +111,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         if (conn_start(conn, worker) != 0)
             conn_end(&conn, CONN_END_ERROR);
     }
+    take_lines(worker);
 }
 
 /* ---- turns ---- */
@@ -149,8 +195,11 @@ static void run_round(struct worker *worker)
 
 /* ---- the idle ---- */
 
+/* Who watches has nothing to say. */
 static void kick(struct conn *conn)
 {
+    if (conn->watches)
+        return;
     METRIC_UP(conn->worker->counters.idle_kicks);
     conn_end(&conn, CONN_END_IDLE);
 }
@@ -304,6 +353,7 @@ struct worker *worker_new(const struct worker_config *config)
     worker->now_s = (uint32_t)(clock_now(config->clock) / NS_PER_S);
     idle_wheel_init(&worker->wheel, config->idle_timeout_s, worker->now_s);
     lock_init(&worker->lock, LOCK_RANK_SERVER);
+    command_thread_set_wake(worker->commands, on_lines, worker);
     if (!open_all(worker) ||
         udp_init(&worker->udp, worker, config->listeners, config->index) != 0)
         worker_free(&worker);

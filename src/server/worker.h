@@ -7,6 +7,7 @@
 #include "src/base/clock.h"
 #include "src/base/error.h"
 #include "src/base/lock.h"
+#include "src/base/watch.h"
 #include "src/command/session.h"
 #include "src/server/census.h"
 #include "src/server/conn.h"
@@ -63,10 +64,14 @@ struct worker {
     uint64_t held_bytes; /* By connections, between turns. Read by any. */
     struct conn *ready;  /* Those that gave way, first come first served. */
     struct conn **ready_tail;
+    struct conn *watchers[WATCH_WATCHERS_MAX];
+    size_t watcher_count;
     bool now_known; /* The time was set in this round of the loop. */
     bool stopping;
     struct server_counters counters; /* Read by any thread. */
     struct iovec vectors[WORKER_VECTORS_MAX];
+
+    _Atomic bool lines_came; /* For those that watch. Set by any thread. */
 
     /* Under lock. */
     struct lock lock;
@@ -100,6 +105,9 @@ bool worker_is_wanted(const struct worker *worker);
  * beyond the limit of all (read_buf_mem_limit), and it is not counted then. */
 MUST_CHECK bool worker_hold_more(struct worker *worker, size_t size);
 void worker_hold_less(struct worker *worker, size_t size);
+/* It watches: conn_take_lines() comes with each line; until it ends. */
+void worker_add_watcher(struct worker *worker, struct conn *conn);
+void worker_remove_watcher(struct worker *worker, struct conn *conn);
 /* Gives way: conn_resume() comes when the others had their turn. */
 void worker_queue(struct worker *worker, struct conn *conn);
 

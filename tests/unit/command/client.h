@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CLIENT_FD 30
 #define CLIENT_NOW_NS (1700000000ull * NS_PER_S)
 
 /* A cache with one worker. */
@@ -79,7 +80,7 @@ static inline void client_init_with(struct client *client, struct host *host,
                               .piece = SIZE_MAX,
                               .drained = SIZE_MAX,
                               .requests_max = 20};
-    client->session = session_new(host->thread, config);
+    client->session = session_new(host->thread, config, CLIENT_FD);
     client->sink = sink_new();
     INVARIANT(client->session != NULL);
     INVARIANT(client->sink != NULL);
