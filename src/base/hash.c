@@ -18,6 +18,11 @@ uint64_t hash_seed(struct slice name)
     return XXH3_64bits(name.data, name.size);
 }
 
+uint64_t hash_bytes(const void *data, size_t size)
+{
+    return XXH3_64bits(data, size);
+}
+
 uint32_t hash_checksum(const void *data, size_t size)
 {
     return (uint32_t)XXH3_64bits(data, size);

@@ -14,6 +14,9 @@ uint64_t hash_key(uint64_t seed, struct slice key);
 /* The seed that a pair's name gives. */
 uint64_t hash_seed(struct slice name);
 
+/* Of any bytes: to see whether they are the same again. */
+uint64_t hash_bytes(const void *data, size_t size);
+
 /* A checksum of bytes on the wire or in a file (low half of XXH3). */
 uint32_t hash_checksum(const void *data, size_t size);
 

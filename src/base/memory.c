@@ -106,3 +106,14 @@ void memory_unreserve(void *base, size_t bytes)
     if (base != NULL)
         (void)munmap(base, bytes);
 }
+
+int memory_map_file(void *at, size_t bytes, int file)
+{
+    const void *mapped;
+
+    if (must_fail())
+        return -ERR_SYSTEM;
+    mapped = mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                  file, 0);
+    return mapped != MAP_FAILED ? 0 : -ERR_SYSTEM;
+}

@@ -44,4 +44,9 @@ void memory_populate(void *base, size_t bytes);
  * and cost nothing until they are touched again. */
 void memory_discard(void *base, size_t bytes);
 
+/* Puts the first bytes of an open file over memory that was reserved: what is
+ * written there is in the file, as soon as it is written.
+ * Errors: -ERR_SYSTEM. Owns: memory_unreserve() ends it, too. */
+MUST_CHECK int memory_map_file(void *at, size_t bytes, int file);
+
 #endif

@@ -22,11 +22,20 @@ static int check(const struct engine_config *config)
     return 0;
 }
 
+static uint64_t page_bytes_of(const struct engine_config *config)
+{
+    return config->page_bytes != 0 ? config->page_bytes : PAGE_BYTES_DEFAULT;
+}
+
+uint64_t engine_file_bytes(const struct engine_config *config)
+{
+    return region_file_bytes(config->memory_bytes, page_bytes_of(config));
+}
+
 static int init_memory(struct engine *engine,
                        const struct engine_config *config)
 {
-    uint64_t page_bytes =
-        config->page_bytes != 0 ? config->page_bytes : PAGE_BYTES_DEFAULT;
+    uint64_t page_bytes = page_bytes_of(config);
     struct slab_sizes sizes = {
         .chunk_bytes_max = config->chunk_bytes_max != 0
                                ? config->chunk_bytes_max
@@ -36,9 +45,13 @@ static int init_memory(struct engine *engine,
         .given = config->chunk_sizes,
         .given_count = config->chunk_sizes_count,
     };
+    /* A file is as long as it is. */
     int error = region_init(&engine->region, config->memory_bytes,
-                            config->memory_bytes_max, page_bytes);
+                            config->in_file ? 0 : config->memory_bytes_max,
+                            page_bytes);
 
+    if (error == 0 && config->in_file)
+        error = region_use_file(&engine->region, config->file);
     if (error == 0)
         error = slabs_init(&engine->slabs, &engine->region, &sizes);
     if (error == 0 && config->huge_pages)
@@ -83,7 +96,7 @@ int engine_new(const struct engine_config *config, struct engine **out)
     engine->item_bytes_max = config->item_bytes_max;
     engine->hash_seed = config->hash_seed;
     engine->keep_all = config->keep_all;
-    engine->huge_pages = config->huge_pages;
+    engine->preallocated = config->huge_pages || config->in_file;
     stamp_clock_init(&engine->clock, config->node);
     lock_init(&engine->flush_lock, LOCK_RANK_STATS);
     lock_init(&engine->threads_lock, LOCK_RANK_STATS);
@@ -133,7 +146,7 @@ int engine_set_memory(struct engine *engine, uint64_t memory_bytes)
     int error;
 
     /* What was taken at once is not given back. */
-    if (engine->huge_pages)
+    if (engine->preallocated)
         return -ERR_RANGE;
     /* Before there is the memory to have so many. */
     error = table_allow(&engine->table, items_in(engine, memory_bytes));

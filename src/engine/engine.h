@@ -19,8 +19,11 @@
 #define ENGINE_EXPIRED 1u      /* expires_at_s of what is dead on arrival. */
 #define ENGINE_CLASSES_MAX 255 /* Slab classes are 1..254. */
 
+#define ENGINE_WORDS_MAX 200
+
 struct engine;
 struct engine_thread;
+struct writer;
 struct item;
 
 /* ---- tuning ---- */
@@ -77,6 +80,8 @@ struct engine_config {
     uint32_t crawler_tocrawl;  /* Items of a class in one crawl; 0: all. */
     bool track_sizes;          /* Count items by size. */
     uint64_t hash_seed;
+    bool in_file; /* Items are kept in this open file, for a warm restart. */
+    int file;
     unsigned node; /* Node bit of the stamps: 0 or 1. */
 };
 
@@ -109,6 +114,22 @@ enum engine_reassign {
 };
 enum engine_reassign engine_reassign_page(struct engine *engine, int from,
                                           int to);
+
+/* ---- warm restart ---- */
+
+/* How long the file of such an engine has to be, from the start. */
+uint64_t engine_file_bytes(const struct engine_config *config);
+/* What has to be known beside the file to go on with it, engine_save_bytes()
+ * long. All threads are gone, and the janitor. */
+size_t engine_save_bytes(const struct engine *engine);
+void engine_save(const struct engine *engine, struct writer *out);
+/* A new engine goes on with what is in its file; before any thread. Neither
+ * the file nor `saved` is trusted: every item is looked at.
+ * Errors: -ERR_REFUSED when it was left by one with other options, and
+ *         -ERR_CHECKSUM when it is damaged, and in words why; the engine is
+ *         then good for engine_free() alone. */
+MUST_CHECK int engine_restore(struct engine *engine, struct slice saved,
+                              char words[ENGINE_WORDS_MAX]);
 
 /* The journal hears of every change from now on. Before any thread runs. */
 void engine_set_journal(struct engine *engine, const struct journal *journal);

@@ -34,6 +34,9 @@ libengine_a_SOURCES = \
 	src/engine/read.h \
 	src/engine/region.c \
 	src/engine/region.h \
+	src/engine/restart.c \
+	src/engine/restart.h \
+	src/engine/restart_pages.c \
 	src/engine/scan.c \
 	src/engine/sizes.c \
 	src/engine/sizes.h \

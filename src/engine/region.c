@@ -38,6 +38,11 @@ static uint64_t pages_for(uint64_t memory_bytes, uint64_t page_bytes)
     return pages < REGION_PAGES_MIN ? REGION_PAGES_MIN : pages;
 }
 
+uint64_t region_file_bytes(uint64_t memory_bytes, uint64_t page_bytes)
+{
+    return pages_for(memory_bytes, page_bytes) * page_bytes;
+}
+
 /* How many pages the same granule can name, but not more than wanted. */
 static uint64_t pages_to_reserve(const struct region *region, uint64_t pages,
                                  uint64_t memory_bytes_max)
@@ -106,6 +111,15 @@ int region_init(struct region *region, uint64_t memory_bytes,
     }
     region->pages_limit = (uint32_t)pages;
     return 0;
+}
+
+/* Without page 0, which is never used: the file has as many bytes as -m. */
+int region_use_file(struct region *region, int file)
+{
+    INVARIANT(region->pages_fresh == 0);
+
+    return memory_map_file(region_page(region, 1),
+                           region->pages_max * region->page_bytes, file);
 }
 
 void region_fini(struct region *region)
@@ -177,6 +191,22 @@ void region_give_page(struct region *region, uint32_t page)
     region->pages_idle++;
     region->pages_used--;
     lock_release(&region->lock);
+}
+
+void region_restore(struct region *region)
+{
+    uint32_t page = region->pages_open;
+
+    INVARIANT(region->pages_fresh == 0);
+    while (page > 0 && region_class(region, page) == 0)
+        page--;
+    region->pages_fresh = page;
+    for (; page > 0; page--) {
+        if (region_class(region, page) != 0)
+            region->pages_used++;
+        else
+            region->free_pages[region->pages_idle++] = page;
+    }
 }
 
 uint32_t region_pool(const struct region *region)

@@ -47,7 +47,15 @@ struct region {
  * Owns:   caller, until region_fini(). */
 MUST_CHECK int region_init(struct region *region, uint64_t memory_bytes,
                            uint64_t memory_bytes_max, uint64_t page_bytes);
+/* How long the file of a region is. */
+uint64_t region_file_bytes(uint64_t memory_bytes, uint64_t page_bytes);
+/* All pages lie in that open file from now on, one behind the other; before any
+ * is handed out. Errors: -ERR_SYSTEM. */
+MUST_CHECK int region_use_file(struct region *region, int file);
 void region_fini(struct region *region);
+
+/* What is owned by a class is so already; the rest makes the pool. */
+void region_restore(struct region *region);
 
 /* A page from the pool; 0 when there is none. */
 uint32_t region_take_page(struct region *region);

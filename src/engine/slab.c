@@ -307,3 +307,20 @@ bool slab_clear_return(struct slabs *slabs, uint32_t page, uint32_t *at,
     }
     return *at < carved;
 }
+
+void slab_restore_page(struct slabs *slabs, unsigned index, uint32_t page)
+{
+    struct slab_class *class = slab_class_at(slabs, index);
+    uint32_t carved = slabs->region->pages[page].carved;
+
+    class->pages++;
+    class->used += carved;
+    if (carved < class->per_page)
+        add_uncarved(slabs, class, page);
+}
+
+void slab_restore_free(struct slabs *slabs, unsigned index, struct item *chunk)
+{
+    chunk->slab_class = (uint8_t)index;
+    slab_give(slabs, chunk);
+}

@@ -116,4 +116,9 @@ static inline uint64_t slab_unused(const struct slab_class *class)
     return chunks > used ? chunks - used : 0;
 }
 
+/* A page of a warm restart that is the class's already, with so many chunks in
+ * use as it says; and of these, one that is not. */
+void slab_restore_page(struct slabs *slabs, unsigned index, uint32_t page);
+void slab_restore_free(struct slabs *slabs, unsigned index, struct item *chunk);
+
 #endif

@@ -103,7 +103,7 @@ struct engine {
     struct region region;
     struct slabs slabs;
     uint64_t item_bytes_max;
-    bool huge_pages;
+    bool preallocated;
     uint64_t hash_seed;
     bool keep_all;
     bool has_journal;

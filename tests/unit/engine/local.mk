@@ -18,6 +18,7 @@ check_PROGRAMS += \
 	tests/unit/engine/test_property \
 	tests/unit/engine/test_read \
 	tests/unit/engine/test_region \
+	tests/unit/engine/test_restart \
 	tests/unit/engine/test_scan \
 	tests/unit/engine/test_sizes \
 	tests/unit/engine/test_slab \
@@ -42,6 +43,7 @@ tests_unit_engine_test_meta_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_property_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_read_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_region_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_restart_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_scan_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_sizes_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_slab_LDADD = $(ENGINE_TEST_LIBS)
