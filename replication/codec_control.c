@@ -179,6 +179,8 @@ int codec_read_hello(struct codec *codec, struct slice bytes,
         .node_bit_fixed = wire->node_bit_fixed != 0,
         .peer_incarnation = wire->peer_incarnation,
         .peer_applied = wire->peer_applied,
+        .acked_by = wire->acked_by,
+        .acked = wire->acked,
         .now_ns = wire->now_ns,
         .stamp_last = wire->stamp_last,
         .items = wire->items,
@@ -211,6 +213,8 @@ void codec_write_hello(struct codec *codec, const struct message *message,
     wire.node_bit_fixed = hello->node_bit_fixed;
     wire.peer_incarnation = hello->peer_incarnation;
     wire.peer_applied = hello->peer_applied;
+    wire.acked_by = hello->acked_by;
+    wire.acked = hello->acked;
     wire.now_ns = hello->now_ns;
     wire.stamp_last = hello->stamp_last;
     wire.items = hello->items;

@@ -17,6 +17,7 @@ NODE_SOURCES = \
 	replication/node_inner.h \
 	replication/node_log.c \
 	replication/node_receive.c \
+	replication/node_restart.c \
 	replication/node_scan.c \
 	replication/node_send.c
 

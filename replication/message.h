@@ -58,6 +58,8 @@ struct hello {
     bool node_bit_fixed;
     uint64_t peer_incarnation;
     uint64_t peer_applied;
+    uint64_t acked_by;
+    uint64_t acked;
     uint64_t now_ns;
     stamp_t stamp_last;
     uint64_t items;

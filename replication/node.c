@@ -88,6 +88,7 @@ int node_new(const struct node_config *config, const struct node_hooks *hooks,
     node->config = *config;
     node->hooks = *hooks;
     node->random = config->random_seed;
+    node->line.incarnation = config->incarnation;
     error = open_parts(node);
     if (error != 0) {
         node_free(&node);
@@ -120,8 +121,8 @@ void node_set_wake(struct node *node, void (*wake)(void *ctx), void *ctx)
 
 /* ---- acts ---- */
 
-/* xorshift64*: only for jitter. */
-static uint64_t next_random(struct node *node)
+/* xorshift64*: only for jitter, and to tell lives apart. */
+uint64_t node_random(struct node *node)
 {
     uint64_t x = node->random | 1;
 
@@ -141,11 +142,13 @@ static void compose_hello(struct node *node, unsigned link)
         .version_max = node->peer.config.version_max,
         .pair = node->peer.config.pair,
         .node = node->config.node,
-        .incarnation = node->config.incarnation,
+        .incarnation = node->line.incarnation,
         .node_bit = node->peer.node_bit,
         .node_bit_fixed = node->peer.node_bit_fixed,
-        .peer_incarnation = node->followed,
-        .peer_applied = node->applied,
+        .peer_incarnation = node->line.followed,
+        .peer_applied = node->line.applied,
+        .acked_by = node->line.acked_by,
+        .acked = node->line.acked,
         .now_ns = node->now_ns,
         .stamp_last = stamp_last(engine_stamp_clock(node->config.engine)),
         .items = engine_items(node->config.engine),
@@ -195,6 +198,7 @@ static void begin_streams(struct node *node, unsigned link)
 
     node->paired_ns = node->now_ns;
     node->pairings++;
+    node->line.unproven = false;
     first_offset(node, link);
     node_see_stamp(node, node->theirs.stamp_last);
     node_see_stamp(node, flush.floor);
@@ -273,7 +277,7 @@ static void step(struct node *node, struct peer_event *event)
     struct peer_acts acts = {.count = 0};
 
     event->now_ns = node->now_ns;
-    event->random = next_random(node);
+    event->random = node_random(node);
     peer_step(&node->peer, event, &acts);
     for (unsigned i = 0; i < acts.count; i++)
         carry_out(node, &acts.act[i]);
@@ -322,6 +326,12 @@ void node_signal_hello(struct node *node, unsigned link,
     struct peer_event event = {
         .signal = PEER_SIG_HELLO, .link = link, .hello = &digest};
 
+    if (peer_would_pair(&node->peer, link, &digest) &&
+        node_disowns(node, hello) && node->peer.links[link].dialed) {
+        event.signal = PEER_SIG_BROKEN; /* They know us by the old name. */
+        node_step(node, &event);
+        return;
+    }
     node->theirs = *hello; /* begin_streams() reads it within this step. */
     node_step(node, &event);
     node->theirs.pair = slice_make(NULL, 0); /* Ends with the frame. */
@@ -527,7 +537,7 @@ void node_status(const struct node *node, uint64_t now_ns,
         .seq_next = log.last + 1,
         .seq_sent = node->send.through,
         .seq_acked = log.confirmed,
-        .seq_applied = node->applied,
+        .seq_applied = node->line.applied,
         .resync_kind = node->resync_kind,
         .resync_items = node->resync_items,
         .resync_ns = node->resync_ns,

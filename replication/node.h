@@ -32,7 +32,7 @@ struct node_hooks {
 struct node_config {
     struct engine *engine;
     uint64_t node;         /* Random, not 0. */
-    uint64_t incarnation;  /* Random, not 0; the same as long as the data. */
+    uint64_t incarnation;  /* lineage_number(), of data that begins now. */
     const char *pair;      /* Name that both nodes share; may be "". */
     const char *peer_name; /* HOST:PORT for log lines; NULL without a peer. */
     bool dials;            /* False: no peer is configured, only listen. */
@@ -53,6 +53,21 @@ struct node;
 MUST_CHECK int node_new(const struct node_config *config,
                         const struct node_hooks *hooks, struct node **out);
 void node_free(struct node **node);
+
+/* ---- across a restart ---- */
+
+/* What the node knows of its data and of its peer's, node_save_bytes() long;
+ * it is drained or cut off, and good for node_free() alone then. */
+size_t node_save_bytes(const struct node *node);
+void node_save(struct node *node, struct writer *out);
+/* A new node, not yet started, whose engine was restored, goes on as the one
+ * that saved this. Errors: -ERR_SYNTAX; it is good for node_free() alone. */
+MUST_CHECK int node_restore(struct node *node, struct slice saved);
+/* The same when nothing was saved: the data was nobody's until now. */
+void node_adopt(struct node *node);
+
+/* ---- life ---- */
+
 /* Called by worker threads when there is something to send and the driver
  * sleeps; set before they run. See node_may_sleep(). */
 void node_set_wake(struct node *node, void (*wake)(void *ctx), void *ctx);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the files of the node share: node.c carries out what the core decides,
  * node_send.c and node_scan.c compose what goes to the peer, node_receive.c
- * applies what comes from it, node_clock.c compares clocks. */
+ * applies what comes from it, node_clock.c compares clocks, node_restart.c
+ * takes it all across a restart. */
 #ifndef REPLICATION_NODE_INNER_H
 #define REPLICATION_NODE_INNER_H
 
 #include "replication/codec.h"
 #include "replication/core/journal.h"
+#include "replication/core/lineage.h"
 #include "replication/core/peer.h"
 #include "replication/node.h"
 
@@ -140,10 +142,7 @@ struct node {
     bool listen_told;
     bool offset_told;
     struct peer_act told; /* The last refusal in the log. */
-    /* Survives a link. */
-    uint64_t confirmed_by; /* Incarnation that confirmed our log. */
-    uint64_t followed;     /* Incarnation whose log we followed... */
-    uint64_t applied;      /* ...up to this number. */
+    struct lineage line;  /* Survives a link. */
     /* Figures. */
     uint64_t paired_ns;
     uint64_t resync_ns;
@@ -162,13 +161,21 @@ void node_signal(struct node *node, enum peer_signal signal, unsigned link);
 void node_signal_hello(struct node *node, unsigned link,
                        const struct hello *hello);
 void node_signal_refused(struct node *node, unsigned link, enum refusal reason);
+uint64_t node_random(struct node *node);
 void node_touch_time(struct node *node, uint64_t now_ns);
 void node_see_stamp(struct node *node, stamp_t stamp);
 /* One direction of a resync is complete. */
 void node_resync_done(struct node *node, enum resync_kind kind, uint64_t items,
                       uint64_t since_ns);
 
+/* node_restart.c */
+/* A peer says hello that would be ours. True when what we had is not to be
+ * kept: then it is gone, and we are a new node. */
+bool node_disowns(struct node *node, const struct hello *hello);
+
 /* node_log.c */
+void node_log_disowned(const struct node *node, enum lineage_verdict verdict,
+                       uint64_t items);
 void node_log_news(struct node *node, const struct peer_act *act);
 void node_log_resync(const struct node *node, const char *direction);
 

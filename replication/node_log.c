@@ -129,6 +129,18 @@ void node_log_news(struct node *node, const struct peer_act *act)
     }
 }
 
+void node_log_disowned(const struct node *node, enum lineage_verdict verdict,
+                       uint64_t items)
+{
+    log_notice("replication: peer %s %s: the %llu items that came with the "
+               "restart are dropped, and its data is fetched anew",
+               peer_name(node),
+               verdict == LINEAGE_OUTDATED
+                   ? "knows a later state of this node's data"
+                   : "had another node at its side since",
+               (unsigned long long)items);
+}
+
 void node_log_resync(const struct node *node, const char *direction)
 {
     static const char *const kinds[] = {"no", "continued", "delta", "full"};

@@ -112,9 +112,9 @@ static int apply(struct node *node, struct mutation *mutation)
 
 static void acknowledge(struct node *node, uint64_t through)
 {
-    if (through <= node->applied)
+    if (through <= node->line.applied)
         return;
-    node->applied = through;
+    node->line.applied = through;
     node->send.ack_due = true;
 }
 
@@ -135,8 +135,8 @@ static int take_plan(struct node *node, const struct message *message)
     receive->planned = true;
     receive->kind = message->plan.kind;
     receive->since_ns = node->now_ns;
-    node->followed = node->theirs.incarnation;
-    node->applied = message->plan.live_after;
+    node->line.followed = node->theirs.incarnation;
+    node->line.applied = message->plan.live_after;
     engine_expect(node->config.engine, message->plan.items);
     if (message->plan.kind == RESYNC_CONTINUE)
         node_signal(node, PEER_SIG_SYNCED, node->peer.link);
@@ -317,6 +317,8 @@ static int take_ack(struct node *node, const struct message *message)
     if (message->ack.applied > node->send.through)
         return -ERR_RANGE;
     journal_confirm(node->log, message->ack.applied);
+    node->line.acked_by = node->theirs.incarnation;
+    node->line.acked = message->ack.applied;
     node_scan_confirmed(node, message->ack.through_hash, message->ack.done);
     return 0;
 }

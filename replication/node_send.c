@@ -25,10 +25,10 @@ static enum journal_peer what_of_the_peer(const struct node *node)
 {
     const struct hello *theirs = &node->theirs;
 
-    if (theirs->peer_incarnation == node->config.incarnation &&
-        node->confirmed_by == theirs->incarnation)
+    if (theirs->peer_incarnation == node->line.incarnation &&
+        node->line.confirmed_by == theirs->incarnation)
         return JOURNAL_PEER_KNOWN;
-    if (node->followed == 0 && node->confirmed_by == 0 &&
+    if (node->line.followed == 0 && node->line.confirmed_by == 0 &&
         engine_items(node->config.engine) == 0)
         return JOURNAL_PEER_FIRST;
     return JOURNAL_PEER_STRANGER;
@@ -52,7 +52,7 @@ void node_send_begin(struct node *node, unsigned link)
     send->next = send->plan_after + 1;
     send->through = send->plan_after;
     send->told = node->links[link].hello.flush;
-    node->confirmed_by = theirs->incarnation;
+    node->line.confirmed_by = theirs->incarnation;
     node->round_ns = node->now_ns;
     node->round_items = 0;
 }
@@ -129,7 +129,7 @@ static size_t put_ack(struct node *node, char *out, size_t room)
 {
     struct message message = {.type = MESSAGE_ACK};
 
-    message.ack.applied = node->applied;
+    message.ack.applied = node->line.applied;
     message.ack.through_hash = node->send.ack_hash;
     message.ack.done = node->send.ack_done;
     node->send.ack_due = false;

@@ -3,6 +3,7 @@
  * thread does is in replication_loop.c. */
 #include "replication/replication_inner.h"
 
+#include "replication/core/lineage.h"
 #include "src/base/invariant.h"
 #include "src/base/log.h"
 #include "src/base/memory.h"
@@ -174,7 +175,8 @@ static int make_node(struct replication *replication,
     struct node_config node = {
         .engine = config->engine,
         .node = random_number(),
-        .incarnation = random_number(),
+        .incarnation =
+            lineage_number(clock_now(config->clock), random_number()),
         .pair = replication->pair,
         .peer_name =
             replication->peer_host != NULL ? replication->peer_text : NULL,

@@ -17,15 +17,15 @@
 
 /* ---- appending; the lock is held ---- */
 
-static void note_removals(struct journal_log *log)
+void journal_note_removals(struct journal_log *log)
 {
     atomic_store_explicit(&log->may_be_removed,
                           log->tombs.count + log->floors_count > 0,
                           memory_order_release);
 }
 
-/* The ring loses what the peer has not confirmed. */
-static void lose(struct journal_log *log, const struct journal_reference *entry)
+void journal_lose(struct journal_log *log,
+                  const struct journal_reference *entry)
 {
     unsigned bit = stamp_node(entry->stamp);
 
@@ -43,8 +43,8 @@ static uint64_t append(struct journal_log *log, uint64_t hash, stamp_t stamp)
     uint64_t seq = log->next;
     struct journal_reference *entry = &log->ring[seq & log->mask];
 
-    if (seq > log->mask + 1 && seq - log->mask - 1 > log->confirmed)
-        lose(log, entry);
+    if (seq - log->first > log->mask && seq - log->mask - 1 > log->confirmed)
+        journal_lose(log, entry);
     *entry = (struct journal_reference){hash, stamp};
     log->next = seq + 1;
     return seq;
@@ -63,8 +63,7 @@ static void raise_floor(struct journal_log *log, uint64_t hash, stamp_t stamp)
     bucket_map_add(&log->dirty, bucket);
 }
 
-/* The oldest removals give way. */
-static void make_room(struct journal_log *log)
+void journal_make_room(struct journal_log *log)
 {
     struct tombstone *tomb;
 
@@ -84,9 +83,9 @@ static void bury(struct journal_log *log, uint64_t hash, stamp_t stamp)
         return;
     if (known != NULL)
         tombstones_drop(&log->tombs, known);
-    make_room(log);
+    journal_make_room(log);
     tombstones_add(&log->tombs, hash, stamp, seq);
-    note_removals(log);
+    journal_note_removals(log);
 }
 
 /* Is the removal of this version remembered already? */
@@ -173,7 +172,7 @@ static void on_applied(void *ctx, uint64_t hash, stamp_t stamp)
     tomb = tombstones_find(&log->tombs, hash);
     if (tomb != NULL && tomb->stamp < stamp) {
         tombstones_drop(&log->tombs, tomb);
-        note_removals(log);
+        journal_note_removals(log);
     }
     lock_release(&log->lock);
 }
@@ -232,7 +231,7 @@ int journal_new(const struct journal_config *config, struct journal_log **out)
     lock_init(&log->lock, LOCK_RANK_JOURNAL);
     log->clock = config->clock;
     log->mask = config->entries - 1;
-    log->next = 1;
+    log->next = log->first = 1;
     log->bucket_bits =
         config->bucket_bits != 0 ? config->bucket_bits : BUCKET_BITS_MAX;
     log->ring = memory_new(config->entries, sizeof(*log->ring));
@@ -397,7 +396,7 @@ void journal_collect(struct journal_log *log)
     while (more) {
         lock_take(&log->lock);
         more = collect_some(log);
-        note_removals(log);
+        journal_note_removals(log);
         lock_release(&log->lock);
     }
 }

@@ -15,6 +15,7 @@
 #ifndef REPLICATION_CORE_JOURNAL_H
 #define REPLICATION_CORE_JOURNAL_H
 
+#include "src/base/cursor.h"
 #include "src/base/error.h"
 #include "src/engine/mutation.h"
 
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 #define JOURNAL_ENTRIES_MAX ((size_t)1 << 32)
+#define JOURNAL_NUMBER_MAX ((uint64_t)1 << 62)
 #define JOURNAL_FLUSH 0u /* The hash of a flush_all in the log. */
 
 struct journal_log;
@@ -51,6 +53,16 @@ void journal_free(struct journal_log **log);
 
 /* What engine_set_journal() wants. */
 struct journal journal_hooks(struct journal_log *log);
+
+/* ---- across a restart ---- */
+
+/* Everything but the ring, journal_save_bytes() long; nobody records any more,
+ * no link is up, and the log is only good for journal_free() then. */
+size_t journal_save_bytes(struct journal_log *log);
+void journal_save(struct journal_log *log, struct writer *out);
+/* Into a new log that has recorded nothing.
+ * Errors: -ERR_SYNTAX; the log is only good for journal_free() then. */
+MUST_CHECK int journal_restore(struct journal_log *log, struct reader *in);
 
 /* ---- waking the sender ---- */
 

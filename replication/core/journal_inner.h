@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the files of the journal share: journal.c is written to by the engine
- * and read by the sender, journal_resync.c brings a peer up to date. All of
- * the functions here want the lock held, but those that say otherwise. */
+ * and read by the sender, journal_resync.c brings a peer up to date,
+ * journal_snapshot.c takes it across a restart. All of the functions here want
+ * the lock held, but those that say otherwise. */
 #ifndef REPLICATION_CORE_JOURNAL_INNER_H
 #define REPLICATION_CORE_JOURNAL_INNER_H
 
@@ -21,7 +22,8 @@ struct journal_log {
     struct stamp_clock *clock;
     struct journal_reference *ring;
     uint64_t mask;
-    uint64_t next; /* Number of the next entry; the first is 1. */
+    uint64_t next;  /* Number of the next entry; the first is 1. */
+    uint64_t first; /* The lowest that was made in this process. */
     uint64_t confirmed;
     _Atomic uint64_t watermark[2]; /* Written under the lock. */
     struct tombstones tombs;
@@ -65,7 +67,7 @@ static inline uint64_t journal_oldest_kept(const struct journal_log *log)
 {
     uint64_t size = log->mask + 1;
 
-    return log->next > size ? log->next - size : 1;
+    return log->next - log->first > size ? log->next - size : log->first;
 }
 
 static inline bool journal_behind(const struct journal_log *log)
@@ -90,6 +92,12 @@ static inline void journal_set_watermark(struct journal_log *log, unsigned bit,
     atomic_store_explicit(&log->watermark[bit], to, memory_order_relaxed);
 }
 
+/* The ring loses what the peer has not confirmed. */
+void journal_lose(struct journal_log *log,
+                  const struct journal_reference *entry);
+/* The oldest removals give way until there is room for one. */
+void journal_make_room(struct journal_log *log);
+void journal_note_removals(struct journal_log *log);
 /* The watermark follows what is confirmed, unless something is missing. */
 void journal_advance(struct journal_log *log);
 /* Lets tombstones go that have done their work. Without the lock held. */

@@ -28,6 +28,8 @@ static enum journal_plan go_on(struct journal_log *log, uint64_t applied,
     *live_after = applied;
     if (*live_after < journal_oldest_kept(log) - 1)
         *live_after = journal_oldest_kept(log) - 1;
+    if (!journal_behind(log)) /* What is not kept was flushes alone. */
+        log->confirmed = *live_after;
     return journal_behind(log) ? JOURNAL_DELTA : JOURNAL_CONTINUE;
 }
 

@@ -6,6 +6,9 @@ CORE_SOURCES = \
 	replication/core/journal.h \
 	replication/core/journal_inner.h \
 	replication/core/journal_resync.c \
+	replication/core/journal_snapshot.c \
+	replication/core/lineage.c \
+	replication/core/lineage.h \
 	replication/core/peer.c \
 	replication/core/peer.h \
 	replication/core/rules.h \

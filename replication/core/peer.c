@@ -361,6 +361,17 @@ static enum peer_state hello(struct peer *p, const struct peer_event *ev,
     return broken(p, ev, out);
 }
 
+bool peer_would_pair(const struct peer *peer, unsigned link,
+                     const struct peer_hello *hello)
+{
+    if (peer->state == PEER_IDLE || peer->state == PEER_DRAINING)
+        return false;
+    if (peer->links[link].state == PEER_LINK_GREETING)
+        return objection_to_any(peer, hello) == PEER_OK;
+    return peer->links[link].state == PEER_LINK_ACCEPTED &&
+           objection(peer, hello) == PEER_OK;
+}
+
 /* ---- steps: the end of links ---- */
 
 static enum peer_state refused(struct peer *p, const struct peer_event *ev,
@@ -469,9 +480,9 @@ static enum peer_state end_silent(struct peer *p, const struct peer_event *ev,
 /* On one host with its peer a node may have to wait for the port. */
 static bool waits_to_listen(const struct peer *p)
 {
-    return !p->listening && (p->state == PEER_ALONE ||
-                             p->state == PEER_JOINING ||
-                             p->state == PEER_PAIRED);
+    return !p->listening &&
+           (p->state == PEER_ALONE || p->state == PEER_JOINING ||
+            p->state == PEER_PAIRED);
 }
 
 static enum peer_state on_time(struct peer *p, const struct peer_event *ev,

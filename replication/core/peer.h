@@ -179,6 +179,10 @@ void peer_init(struct peer *peer, const struct peer_config *config);
 void peer_step(struct peer *peer, const struct peer_event *event,
                struct peer_acts *out);
 
+/* Whether that hello on the link would make a pair. */
+bool peer_would_pair(const struct peer *peer, unsigned link,
+                     const struct peer_hello *hello);
+
 /* Something came in on the link, or was put on it. */
 void peer_heard(struct peer *peer, unsigned link, uint64_t now_ns);
 void peer_sent(struct peer *peer, unsigned link, uint64_t now_ns);

@@ -18,7 +18,9 @@
     X(RESUME, "a scan that was cut short starts over") \
     X(FLUSH, "the flush state is told to the peer") \
     X(REPEAT, "a longer life is told to the peer") \
-    X(ABSORB, "a stamp that is seen moves the own clock")
+    X(ABSORB, "a stamp that is seen moves the own clock") \
+    X(LINEAGE, "data that the peer has outlived is not kept") \
+    X(UNSENT, "what was not confirmed at a stop is dirty at the start")
 
 #ifdef RULES_BREAKABLE
 enum rule {

@@ -209,6 +209,11 @@ static void check_latest(struct world *world, const struct key_history *key,
                "host %u holds %s @%llx, which is %s", index, key->name,
                (unsigned long long)holding->stamp,
                version == NULL ? "unknown" : "a removal");
+    if (version != NULL)
+        check_that(world, CHECK_REMOVED,
+                   (size_t)(version - key->versions) >= key->gone,
+                   "host %u holds %s @%llx, which rose from the dead", index,
+                   key->name, (unsigned long long)holding->stamp);
     if (version != NULL && !version->removed)
         check_that(world, CHECK_LATEST, version->content == holding->content,
                    "host %u holds %s @%llx with another value", index,

@@ -185,21 +185,39 @@ static stamp_t known_to(struct host *host, const struct key_history *key)
     return holding.stamp;
 }
 
+static void lose(struct world *world, struct key_history *key, unsigned index)
+{
+    struct host *other = &world->hosts[1 - index];
+    stamp_t known = other->up ? known_to(other, key) : STAMP_NONE;
+
+    if (known < key->required)
+        key->required = known;
+    if (known < key->own[other->index])
+        key->own[other->index] = STAMP_NONE;
+    key->own[index] = STAMP_NONE;
+    key->own_removed[index] = false;
+    key->let_go[index] = STAMP_NONE;
+    key->gone = 0;
+}
+
 void history_crash(struct world *world, unsigned index)
+{
+    for (unsigned i = 0; i < world->knobs.keys; i++)
+        lose(world, &world->keys[i], index);
+}
+
+void history_go_back(struct world *world, unsigned index)
 {
     struct host *other = &world->hosts[1 - index];
 
     for (unsigned i = 0; i < world->knobs.keys; i++) {
         struct key_history *key = &world->keys[i];
-        stamp_t known = other->up ? known_to(other, key) : STAMP_NONE;
+        bool removed = key->own_removed[other->index] &&
+                       !host_holds(other, key->hash).live;
+        size_t gone = removed ? key->count : key->gone;
 
-        if (known < key->required)
-            key->required = known;
-        if (known < key->own[other->index])
-            key->own[other->index] = STAMP_NONE;
-        key->own[index] = STAMP_NONE;
-        key->own_removed[index] = false;
-        key->let_go[index] = STAMP_NONE;
+        lose(world, key, index);
+        key->gone = gone;
     }
 }
 

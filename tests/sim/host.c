@@ -74,7 +74,7 @@ static void on_serve(void *ctx)
 
 /* ---- life ---- */
 
-static void make_engine(struct host *host)
+static void make_engine(struct host *host, const struct leaving *leaving)
 {
     const struct knobs *knobs = &host->world->knobs;
     struct engine_config config = {
@@ -84,12 +84,20 @@ static void make_engine(struct host *host)
         .growth = 2.0,
         .table_power = 8,
         .node = knobs->same_bit ? 0 : host->index,
+        .in_file = true,
+        .file = host->world->left[host->index].file,
     };
+    char words[ENGINE_WORDS_MAX];
     int error;
 
     if (config.item_bytes_max > MIB)
         config.item_bytes_max = MIB;
     error = engine_new(&config, &host->engine);
+    INVARIANT(error == 0);
+    if (leaving == NULL)
+        return;
+    error = engine_restore(
+        host->engine, slice_make(leaving->engine, leaving->engine_size), words);
     INVARIANT(error == 0);
 }
 
@@ -100,7 +108,7 @@ static void make_client(struct host *host)
     engine_thread_set_now(host->client, now(host));
 }
 
-static void make_node(struct host *host)
+static void make_node(struct host *host, const struct leaving *leaving)
 {
     struct world *world = host->world;
     const struct knobs *knobs = &world->knobs;
@@ -112,7 +120,7 @@ static void make_node(struct host *host)
     struct node_config config = {
         .engine = host->engine,
         .node = dice_next(&world->dice) | 1,
-        .incarnation = dice_next(&world->dice) | 1,
+        .incarnation = lineage_number(now(host), dice_next(&world->dice)),
         .pair = "sim",
         .peer_name = host->index == 0 ? "host 1" : "host 0",
         .dials = host->index == 1 || !knobs->one_dials,
@@ -128,20 +136,29 @@ static void make_node(struct host *host)
     int error = node_new(&config, &hooks, &host->node);
 
     INVARIANT(error == 0);
+    if (leaving != NULL) {
+        error = node_restore(host->node,
+                             slice_make(leaving->node, leaving->node_size));
+        INVARIANT(error == 0);
+        host->met = leaving->met;
+        host->last_stamp = leaving->last_stamp;
+    }
     host->inner = journal_hooks(host->node->log);
 }
 
 void host_boot(struct world *world, unsigned index)
 {
     struct host *host = &world->hosts[index];
+    struct leaving *leaving = restart_choose(world, index);
     unsigned life = host->life + 1;
 
     *host =
         (struct host){.world = world, .index = index, .up = true, .life = life};
     for (unsigned i = 0; i < NODE_LINKS_MAX; i++)
         host->links[i].conn = -1;
-    make_engine(host);
-    make_node(host);
+    make_engine(host, leaving);
+    make_node(host, leaving);
+    restart_taken(leaving);
     history_listen(host);
     make_client(host);
     world_trace(world, "host %u boots", index);
@@ -203,7 +220,15 @@ void host_stop(struct world *world, unsigned index)
 
     world_trace(world, "host %u stops", index);
     host->stopping = true;
+    host->leaves = dice_percent(&world->dice, world->knobs.warm);
     node_drain(host->node, now(host));
+}
+
+void host_suspend(struct world *world, unsigned index)
+{
+    world_trace(world, "host %u is suspended", index);
+    restart_leave(&world->hosts[index]);
+    go_down(&world->hosts[index], dice_percent(&world->dice, 40));
 }
 
 static void stop_if_drained(struct host *host)
@@ -211,13 +236,15 @@ static void stop_if_drained(struct host *host)
     struct world *world = host->world;
     struct host *other = &world->hosts[1 - host->index];
     bool told = host->node->send.goodbye_said && other->up &&
-                other->node->followed == host->node->config.incarnation;
+                other->node->line.followed == host->node->line.incarnation;
 
     if (!host->stopping || !node_drained(host->node))
         return;
     world_trace(world, "host %u is down, %s", host->index,
                 told ? "all is told" : "not all is told");
-    if (told)
+    if (host->leaves)
+        restart_leave(host);
+    else if (told)
         history_stop(world, host->index);
     else
         history_crash(world, host->index);

@@ -4,8 +4,9 @@
  * is a number that can be run again.
  *
  * sim.c runs seeds, world.c makes things happen, wire.c carries bytes,
- * host.c drives one node as the daemon would, client.c makes changes,
- * history.c remembers what was acknowledged, check.c holds nodes to it. */
+ * host.c drives one node as the daemon would, restart.c keeps what one leaves
+ * for its next life, client.c makes changes, history.c remembers what was
+ * acknowledged, check.c holds nodes to it. */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
@@ -83,7 +84,10 @@ struct knobs {
     bool same_bit;      /* Both start with node bit 0. */
     bool big_values, expiry, flush, flush_later;
     unsigned resets, stalls, freezes, crashes, partitions, stops; /* In 1000. */
-    unsigned writes; /* Percent of steps with client work. */
+    unsigned suspends; /* In 1000: a stop without a farewell. */
+    unsigned warm;     /* Percent of the stops that leave a snapshot... */
+    unsigned copies;   /* ...and of the starts from one that was kept too. */
+    unsigned writes;   /* Percent of steps with client work. */
     unsigned steps;
 };
 
@@ -141,6 +145,7 @@ struct host {
     bool listening;
     bool serving;
     bool stopping;
+    bool leaves; /* And will come back warm. */
     bool dialing;
     uint64_t dial_due_ns;
     bool met; /* Has been paired in this life and all was told. */
@@ -148,6 +153,18 @@ struct host {
     unsigned accepts;
     int accept[CONNS_MAX];
     struct host_link links[NODE_LINKS_MAX];
+};
+
+/* What a host leaves behind for a warm restart. */
+struct leaving {
+    bool there;
+    int file; /* Item memory. */
+    char *engine;
+    size_t engine_size;
+    char *node;
+    size_t node_size;
+    bool met;
+    stamp_t last_stamp;
 };
 
 /* What a host holds of a key, if anything. */
@@ -178,6 +195,7 @@ struct key_history {
     bool own_removed[HOSTS];
     stamp_t let_go[HOSTS]; /* Highest stamp that host has forgotten. */
     stamp_t ever_let_go;   /* Also by hosts that are no more. */
+    size_t gone;           /* Versions that must not rise from the dead. */
 };
 
 /* ---- the world ---- */
@@ -192,6 +210,8 @@ struct world {
     bool partitioned;
     uint64_t partition_until_ns;
     struct host hosts[HOSTS];
+    struct leaving left[HOSTS];   /* By the last life. */
+    struct leaving copied[HOSTS]; /* Of an earlier one, by an operator. */
     struct conn conns[CONNS_MAX];
     struct key_history keys[KEYS_MAX];
     stamp_t barrier;  /* The highest stamp when all was told last. */
@@ -243,9 +263,21 @@ void host_boot(struct world *world, unsigned index);
 void host_crash(struct world *world, unsigned index, bool silently);
 /* Begins a clean stop, after which it is down for a while. */
 void host_stop(struct world *world, unsigned index);
+/* Leaves its data and is gone, without a word to its peer. */
+void host_suspend(struct world *world, unsigned index);
 void host_run(struct world *world, unsigned index);
 uint64_t host_now(const struct world *world, unsigned index);
 void host_fini(struct host *host);
+
+/* restart.c */
+void restart_init(struct world *world);
+void restart_fini(struct world *world);
+/* A host that goes down leaves its data. */
+void restart_leave(struct host *host);
+/* From what a new host begins; NULL: from nothing. */
+struct leaving *restart_choose(struct world *world, unsigned index);
+/* That one has been read, and goes. */
+void restart_taken(struct leaving *leaving);
 
 /* client.c */
 void client_work(struct world *world, unsigned index);
@@ -262,6 +294,9 @@ void history_content(struct key_history *key, const struct holding *holding,
 const struct version *history_find(const struct key_history *key,
                                    stamp_t stamp);
 void history_crash(struct world *world, unsigned index);
+/* It begins with data of yesterday: what the other has removed since then must
+ * not come back, though nobody remembers the removal any more. */
+void history_go_back(struct world *world, unsigned index);
 /* It has told everything: nothing may be lost. */
 void history_stop(struct world *world, unsigned index);
 

@@ -109,7 +109,7 @@ static void choose_net(struct dice *dice, struct knobs *knobs)
     knobs->offset_behind = dice_percent(dice, 50);
     knobs->latency_ns = PICK(dice, 0, MS(1), MS(5), MS(40));
     knobs->rate = PICK(dice, 2000, 20000, 100000, 400000);
-    if (knobs->big_values && knobs->rate < 20000)
+    if ((knobs->big_values || knobs->value_max > 4000) && knobs->rate < 20000)
         knobs->rate = 20000;
     knobs->one_dials = dice_percent(dice, 20);
     knobs->same_bit = dice_percent(dice, 50);
@@ -125,6 +125,9 @@ static void choose_faults(struct dice *dice, struct knobs *knobs)
     knobs->stops = dice_percent(dice, 30) ? 4 : 0;
     knobs->writes = (unsigned)PICK(dice, 10, 50, 90);
     knobs->steps = (unsigned)PICK(dice, 200, 500, 900);
+    knobs->suspends = (unsigned)PICK(dice, 0, 0, 4, 8);
+    knobs->warm = (unsigned)PICK(dice, 0, 50, 100);
+    knobs->copies = dice_percent(dice, 40) ? 70 : 0;
 }
 
 void world_init(struct world *world, uint64_t seed, bool tracing)
@@ -140,6 +143,7 @@ void world_init(struct world *world, uint64_t seed, bool tracing)
     choose_bounds(&world->dice, &world->knobs);
     choose_net(&world->dice, &world->knobs);
     choose_faults(&world->dice, &world->knobs);
+    restart_init(world);
     history_init(world);
 }
 
@@ -148,6 +152,7 @@ void world_fini(struct world *world)
     for (unsigned i = 0; i < HOSTS; i++)
         host_fini(&world->hosts[i]);
     wire_fini(world);
+    restart_fini(world);
     history_fini(world);
     memory_free(&world->trace);
     log_set_sink(NULL, NULL);
@@ -223,6 +228,14 @@ static void stop_some(struct world *world)
         host_stop(world, host->index);
 }
 
+static void suspend_some(struct world *world)
+{
+    unsigned index = (unsigned)dice_below(&world->dice, HOSTS);
+
+    if (world->hosts[index].up)
+        host_suspend(world, index);
+}
+
 static void do_harm(struct world *world)
 {
     const struct knobs *knobs = &world->knobs;
@@ -239,6 +252,8 @@ static void do_harm(struct world *world)
         crash_some(world);
     if (per_mille(&world->dice, knobs->stops))
         stop_some(world);
+    if (per_mille(&world->dice, knobs->suspends))
+        suspend_some(world);
 }
 
 static void end_of_partition(struct world *world)

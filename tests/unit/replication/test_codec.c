@@ -231,6 +231,8 @@ static const struct message controls[] = {
                .node_bit_fixed = true,
                .peer_incarnation = 13,
                .peer_applied = 1ull << 40,
+               .acked_by = 18,
+               .acked = 1ull << 41,
                .now_ns = 14,
                .stamp_last = 15,
                .items = 16,
@@ -271,6 +273,8 @@ static void assert_hello_equal(const struct hello *a, const struct hello *b)
     ck_assert_int_eq(a->node_bit_fixed, b->node_bit_fixed);
     ck_assert_uint_eq(a->peer_incarnation, b->peer_incarnation);
     ck_assert_uint_eq(a->peer_applied, b->peer_applied);
+    ck_assert_uint_eq(a->acked_by, b->acked_by);
+    ck_assert_uint_eq(a->acked, b->acked);
     ck_assert_uint_eq(a->now_ns, b->now_ns);
     ck_assert_uint_eq(a->stamp_last, b->stamp_last);
     ck_assert_uint_eq(a->items, b->items);
