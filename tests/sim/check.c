@@ -211,7 +211,8 @@ static void check_latest(struct world *world, const struct key_history *key,
                version == NULL ? "unknown" : "a removal");
     if (version != NULL)
         check_that(world, CHECK_REMOVED,
-                   (size_t)(version - key->versions) >= key->gone,
+                   (size_t)(version - key->versions) >= key->gone ||
+                       version->stamp > key->gone_stamp,
                    "host %u holds %s @%llx, which rose from the dead", index,
                    key->name, (unsigned long long)holding->stamp);
     if (version != NULL && !version->removed)

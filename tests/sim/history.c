@@ -216,6 +216,8 @@ void history_go_back(struct world *world, unsigned index)
                        !host_holds(other, key->hash).live;
         size_t gone = removed ? key->count : key->gone;
 
+        if (removed)
+            key->gone_stamp = key->own[other->index];
         lose(world, key, index);
         key->gone = gone;
     }

@@ -195,7 +195,8 @@ struct key_history {
     bool own_removed[HOSTS];
     stamp_t let_go[HOSTS]; /* Highest stamp that host has forgotten. */
     stamp_t ever_let_go;   /* Also by hosts that are no more. */
-    size_t gone;           /* Versions that must not rise from the dead. */
+    size_t gone;           /* Versions that must not rise from the dead... */
+    stamp_t gone_stamp;    /* ...up to this stamp. */
 };
 
 /* ---- the world ---- */
