@@ -168,6 +168,28 @@ static int copy_config(struct replication *replication,
     return 0;
 }
 
+/* As the node that this data belonged to; or if that is not known, as one
+ * whose data may be anybody's. */
+static int go_on(struct replication *replication,
+                 const struct replication_config *config,
+                 const struct node_config *node, const struct node_hooks *hooks)
+{
+    int error = 0;
+
+    if (config->saved.size > 0 &&
+        node_restore(replication->node, config->saved) == 0)
+        return 0;
+    if (config->saved.size > 0) {
+        log_notice("replication: the state that was saved cannot be used: the "
+                   "peer will be sent everything");
+        node_free(&replication->node);
+        error = node_new(node, hooks, &replication->node);
+    }
+    if (error == 0)
+        node_adopt(replication->node);
+    return error;
+}
+
 static int make_node(struct replication *replication,
                      const struct replication_config *config)
 {
@@ -195,6 +217,8 @@ static int make_node(struct replication *replication,
     stamp_clock_set_node(engine_stamp_clock(config->engine),
                          choose_node_bit(replication));
     error = node_new(&node, &hooks, &replication->node);
+    if (error == 0 && config->warm)
+        error = go_on(replication, config, &node, &hooks);
     if (error == 0)
         node_set_wake(replication->node, replication_wake, replication);
     return error;
@@ -323,4 +347,16 @@ void replication_free(struct replication **freed)
 uint16_t replication_port(const struct replication *replication)
 {
     return replication->listen_port;
+}
+
+size_t replication_save_bytes(struct replication *replication)
+{
+    return node_save_bytes(replication->node);
+}
+
+void replication_save(struct replication *replication, struct writer *out)
+{
+    INVARIANT(!replication->started);
+
+    node_save(replication->node, out);
 }

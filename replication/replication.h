@@ -6,6 +6,7 @@
 
 #include "src/base/error.h"
 #include "src/base/metrics.h"
+#include "src/base/slice.h"
 #include "src/engine/engine.h"
 
 #define REPLICATION_PORT_DEFAULT 11212
@@ -28,6 +29,10 @@ struct replication_config {
     size_t tombstones_max;
     uint64_t dead_ms;  /* 0: 1000. */
     uint64_t drain_ms; /* 0: 5000. */
+    /* Warm restart: the engine has the items of a former daemon, which saved
+     * that; empty when it had no replication. */
+    bool warm;
+    struct slice saved;
     /* Called once, on the replication thread, when the node has the data. */
     void (*serve)(void *ctx);
     void *serve_ctx;
@@ -51,6 +56,11 @@ void replication_stop(struct replication *replication);
 /* Stops it first if need be. The engine's threads are gone before: its journal
  * goes with it. */
 void replication_free(struct replication **replication);
+
+/* What the next daemon needs to go on with this one's data, so long. It is
+ * stopped, and good for replication_free() alone then. */
+size_t replication_save_bytes(struct replication *replication);
+void replication_save(struct replication *replication, struct writer *out);
 
 /* The port it listens on, or will. */
 uint16_t replication_port(const struct replication *replication);

@@ -17,10 +17,14 @@ liboptions_a_SOURCES = \
 bin_PROGRAMS += twincached
 twincached_SOURCES = \
 	src/main.c \
+	src/memory_file.c \
+	src/memory_file.h \
 	src/port_file.c \
 	src/port_file.h \
 	src/process.c \
 	src/process.h \
+	src/restart.c \
+	src/restart.h \
 	src/version.h
 twincached_LDADD = liboptions.a $(LINK_ALL)
 

@@ -11,6 +11,7 @@
 #include "src/options.h"
 #include "src/port_file.h"
 #include "src/process.h"
+#include "src/restart.h"
 #include "src/server/server.h"
 #include "src/server/tls.h"
 #include "src/version.h"
@@ -33,6 +34,7 @@ _Static_assert(WORDS_MAX >= TLS_WORDS_MAX, "room for any sentence");
 _Static_assert(WORDS_MAX >= COMMANDS_WORDS_MAX, "room for any sentence");
 _Static_assert(WORDS_MAX >= OPTIONS_WORDS_MAX, "room for any sentence");
 _Static_assert(WORDS_MAX >= PROCESS_WORDS_MAX, "room for any sentence");
+_Static_assert(WORDS_MAX >= RESTART_WORDS_MAX, "room for any sentence");
 
 static const char license[] =
 #include "src/license.inc"
@@ -42,6 +44,7 @@ struct daemon {
     struct options options;
     struct clock clock;
     struct watch *watch;
+    struct restart restart; /* Without -e: nothing is open. */
     struct engine *engine;
     struct commands *commands;
     struct command_thread *threads[SERVER_THREADS_MAX];
@@ -51,6 +54,7 @@ struct daemon {
     struct endpoint peer_address;    /* Where it listens. */
     bool upkeep;                     /* The janitor runs. */
     bool replicating;                /* The replication's thread runs. */
+    bool started;
     bool graceful;      /* The stop keeps what a next start may use. */
     _Atomic int status; /* To exit with. */
 };
@@ -96,11 +100,15 @@ static int prepare_process(struct daemon *daemon, char words[WORDS_MAX])
 static int settle_process(struct daemon *daemon, char words[WORDS_MAX])
 {
     const struct options *options = &daemon->options;
+    int status;
 
     port_file_write(daemon->server);
     if (options->pid_file != NULL)
         process_write_pid_file(options->pid_file, options->user);
-    return process_switch_user(options->user, options->core_dumps, words);
+    status = process_switch_user(options->user, options->core_dumps, words);
+    if (status == 0)
+        restart_check(&daemon->restart);
+    return status;
 }
 
 /* ---- the engine ---- */
@@ -119,7 +127,7 @@ static void print_class(void *ctx, const char *text)
 static int make_engine(struct daemon *daemon, char words[WORDS_MAX])
 {
     const struct options *options = &daemon->options;
-    const struct engine_config config = {
+    struct engine_config config = {
         .memory_bytes = (uint64_t)options->memory_mib * MIB,
         .item_bytes_max = (uint64_t)options->item_bytes_max,
         .chunk_bytes_min = (uint32_t)options->chunk_min,
@@ -130,8 +138,17 @@ static int make_engine(struct daemon *daemon, char words[WORDS_MAX])
         .crawler_tocrawl = (uint32_t)options->lru_crawler_tocrawl,
         .track_sizes = options->track_sizes,
         .hash_seed = hash_seed(slice_of(pair_name(options)))};
-    int error = engine_new(&config, &daemon->engine);
+    int status = 0;
+    int error;
 
+    if (options->memory_file != NULL)
+        status = restart_begin(&daemon->restart, options->memory_file,
+                               options->user, &config, &daemon->clock,
+                               &daemon->engine, &error, words);
+    else
+        error = engine_new(&config, &daemon->engine);
+    if (status != 0)
+        return status;
     if (error == -ERR_RANGE)
         return fail(EX_USAGE, words,
                     "-m, -I, -f and -n do not fit together: give more memory "
@@ -413,6 +430,8 @@ static int make_replication(struct daemon *daemon, char words[WORDS_MAX])
         .tombstones_max = (size_t)options->repl_tombstones,
         .dead_ms = (uint64_t)options->repl_timeout_ms,
         .drain_ms = (uint64_t)options->repl_drain_ms,
+        .warm = daemon->restart.warm,
+        .saved = daemon->restart.saved,
         .serve = serve_clients,
         .serve_ctx = daemon};
 
@@ -462,9 +481,22 @@ static int start(struct daemon *daemon)
     return status;
 }
 
-/* Clients first: what they were told is then on its way to the peer. */
-static void stop(struct daemon *daemon)
+/* At a graceful stop; and what came back goes back when the start fails. */
+static int save(struct daemon *daemon)
 {
+    if (!daemon->graceful && (daemon->started || !daemon->restart.warm))
+        return 0;
+    if (!daemon->restart.open)
+        return 0;
+    return restart_save(&daemon->restart, daemon->engine, daemon->replication,
+                        &daemon->clock);
+}
+
+/* Clients first: what they were told is then on its way to the peer. */
+static int stop(struct daemon *daemon)
+{
+    int status;
+
     if (daemon->server != NULL)
         server_stop(daemon->server);
     if (daemon->replicating)
@@ -475,10 +507,13 @@ static void stop(struct daemon *daemon)
     tls_free(&daemon->tls);
     for (size_t i = 0; i < COUNT_OF(daemon->threads); i++)
         command_thread_free(&daemon->threads[i]);
+    status = save(daemon);
     commands_free(&daemon->commands);
     replication_free(&daemon->replication);
     engine_free(&daemon->engine);
     watch_free(&daemon->watch);
+    restart_end(&daemon->restart);
+    return status;
 }
 
 /* What SIGHUP asks for: files that the command line names may have changed. */
@@ -509,15 +544,18 @@ static int run(struct daemon *daemon)
 {
     const struct options *options = &daemon->options;
     int status = start(daemon);
+    int saved;
 
     if (status == 0) {
+        daemon->started = true;
+        restart_settled(&daemon->restart);
         process_release(options->verbosity > 0, options->core_dumps);
         await_end(daemon);
         status = atomic_load(&daemon->status);
     }
-    stop(daemon);
+    saved = stop(daemon);
     process_remove_pid_file();
-    return status;
+    return status != 0 ? status : saved;
 }
 
 /* True when that was all that was asked for. */

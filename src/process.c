@@ -196,13 +196,13 @@ void process_release(bool keep_output, bool keep_directory)
 
 /* ---- pid file ---- */
 
-static void give_to(int fd, const char *user)
+void process_give_file(int file, const char *user, const char *path)
 {
     const struct passwd *entry = user != NULL ? getpwnam(user) : NULL;
 
     if (entry != NULL && geteuid() == 0 &&
-        fchown(fd, entry->pw_uid, entry->pw_gid) != 0)
-        log_error("warning: cannot give the pid file to %s: %s", user,
+        fchown(file, entry->pw_uid, entry->pw_gid) != 0)
+        log_error("warning: cannot give %s to %s: %s", path, user,
                   strerror(errno));
 }
 
@@ -213,7 +213,7 @@ static bool write_pid(const char *path, const char *user)
 
     if (file == NULL)
         return false;
-    give_to(fileno(file), user);
+    process_give_file(fileno(file), user, path);
     written = fprintf(file, "%ld\n", (long)getpid()) > 0;
     return fclose(file) == 0 && written;
 }

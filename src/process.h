@@ -31,6 +31,9 @@ void process_lock_memory(void); /* A warning when it cannot. */
 MUST_CHECK int process_detach(char words[PROCESS_WORDS_MAX]);
 void process_release(bool keep_output, bool keep_directory);
 
+/* To the user that the daemon will run as, when it can; else a warning. */
+void process_give_file(int file, const char *user, const char *path);
+
 /* A warning when it cannot. Before the switch, the file then is the user's. */
 void process_write_pid_file(const char *path, const char *user);
 /* Removes what was written, if anything was. */

@@ -154,4 +154,14 @@ static inline void writer_u64(struct writer *writer, uint64_t value)
     writer_bytes(writer, &value, sizeof(value));
 }
 
+/* Over eight bytes that were written before, at that place. */
+static inline void writer_patch_u64(struct writer *writer, unsigned char *at,
+                                    uint64_t value)
+{
+    if (writer->failed)
+        return;
+    value = htobe64(value);
+    memcpy(at, &value, sizeof(value));
+}
+
 #endif
