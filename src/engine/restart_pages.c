@@ -150,6 +150,7 @@ static void count(struct restoring *restoring, const struct item *item)
     restoring->items++;
     restoring->listed[index][item->list]++;
     engine->retired.classes[index].bytes += item_bytes(item);
+    sizes_count(&engine->sizes, item_bytes(item), 1);
 }
 
 /* ---- one page ---- */
