@@ -12,6 +12,8 @@
 #include "src/port_file.h"
 #include "src/process.h"
 #include "src/restart.h"
+#include "src/server/auth_file.h"
+#include "src/server/sasl_users.h"
 #include "src/server/server.h"
 #include "src/server/tls.h"
 #include "src/version.h"
@@ -35,6 +37,8 @@ _Static_assert(WORDS_MAX >= COMMANDS_WORDS_MAX, "room for any sentence");
 _Static_assert(WORDS_MAX >= OPTIONS_WORDS_MAX, "room for any sentence");
 _Static_assert(WORDS_MAX >= PROCESS_WORDS_MAX, "room for any sentence");
 _Static_assert(WORDS_MAX >= RESTART_WORDS_MAX, "room for any sentence");
+_Static_assert(WORDS_MAX >= AUTH_FILE_WORDS_MAX, "room for any sentence");
+_Static_assert(WORDS_MAX >= SASL_USERS_WORDS_MAX, "room for any sentence");
 
 static const char license[] =
 #include "src/license.inc"
@@ -48,7 +52,9 @@ struct daemon {
     struct engine *engine;
     struct commands *commands;
     struct command_thread *threads[SERVER_THREADS_MAX];
-    struct tls *tls; /* NULL: without -Z. */
+    struct tls *tls;               /* NULL: without -Z. */
+    struct auth_file *auth_file;   /* NULL: without -Y. */
+    struct sasl_users *sasl_users; /* NULL: without -S. */
     struct server *server;
     struct replication *replication; /* NULL: a node without a peer. */
     struct endpoint peer_address;    /* Where it listens. */
@@ -176,6 +182,29 @@ static int make_watch(struct daemon *daemon, char words[WORDS_MAX])
         return fail(EX_OSERR, words, "out of memory at the start");
     engine_set_watch(daemon->engine, daemon->watch);
     return 0;
+}
+
+/* ---- authentication ---- */
+
+static int make_authentication(struct daemon *daemon, char words[WORDS_MAX])
+{
+    const struct options *options = &daemon->options;
+    int error = 0;
+
+    if (options->auth_file != NULL)
+        error = auth_file_new(options->auth_file, &daemon->auth_file, words);
+    if (error == 0 && options->sasl)
+        error = sasl_users_new(&daemon->sasl_users, words);
+    return error == 0 ? 0 : EXIT_FAILURE;
+}
+
+static const struct authenticator *authenticator_of(const struct daemon *daemon)
+{
+    if (daemon->auth_file != NULL)
+        return auth_file_authenticator(daemon->auth_file);
+    if (daemon->sasl_users != NULL)
+        return sasl_users_authenticator(daemon->sasl_users);
+    return NULL;
 }
 
 /* ---- commands and statistics ---- */
@@ -316,6 +345,7 @@ static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
         .watch_allowed = !options->no_watch,
         .watch = daemon->watch,
         .shut_down = options->shutdown_allowed ? shut_down : NULL,
+        .authenticator = authenticator_of(daemon),
         .refresh_certs = daemon->tls != NULL ? refresh_certs : NULL,
         .refresh_ctx = daemon};
 
@@ -352,6 +382,12 @@ static int make_tls(struct daemon *daemon, char words[WORDS_MAX])
     return EX_USAGE;
 }
 
+static const enum session_protocol protocols[] = {
+    [OPTION_PROTOCOL_AUTO] = SESSION_AUTO,
+    [OPTION_PROTOCOL_ASCII] = SESSION_TEXT,
+    [OPTION_PROTOCOL_BINARY] = SESSION_BINARY,
+};
+
 static int make_server(struct daemon *daemon, char words[WORDS_MAX])
 {
     const struct options *options = &daemon->options;
@@ -366,6 +402,7 @@ static int make_server(struct daemon *daemon, char words[WORDS_MAX])
         .backlog = (int)options->backlog,
         .connections_max = (uint64_t)options->connections_max,
         .turn_requests_max = (size_t)options->turn_requests_max,
+        .sessions = {.protocol = protocols[options->protocol]},
         .udp_port = (int)options->udp_port,
         .unix_path = options->unix_socket,
         .unix_mode = (unsigned)options->unix_mask,
@@ -464,9 +501,9 @@ static int start_threads(struct daemon *daemon, char words[WORDS_MAX])
 /* The engine tells the replication of changes from its first thread on, so
  * the replication comes before the commands. */
 static step_fn *const steps[] = {
-    prepare_process, make_tls,         make_engine,
-    make_watch,      make_replication, make_commands,
-    make_server,     settle_process,   start_threads,
+    prepare_process, make_tls,         make_authentication, make_engine,
+    make_watch,      make_replication, make_commands,       make_server,
+    settle_process,  start_threads,
 };
 
 static int start(struct daemon *daemon)
@@ -509,6 +546,8 @@ static int stop(struct daemon *daemon)
         command_thread_free(&daemon->threads[i]);
     status = save(daemon);
     commands_free(&daemon->commands);
+    auth_file_free(&daemon->auth_file);
+    sasl_users_free(&daemon->sasl_users);
     replication_free(&daemon->replication);
     engine_free(&daemon->engine);
     watch_free(&daemon->watch);
@@ -524,6 +563,9 @@ static void reload(struct daemon *daemon)
     log_v(LOG_LEVEL_V, "reading files again on SIGHUP");
     if (daemon->tls != NULL && tls_reload(daemon->tls, words) != 0)
         log_error("TLS goes on with the old certificates: %s", words);
+    if (daemon->auth_file != NULL &&
+        auth_file_reload(daemon->auth_file, words) != 0)
+        log_error("users stay those of before: %s", words);
 }
 
 /* SIGUSR1 is also what `shutdown graceful` sends. */

@@ -3,6 +3,8 @@ noinst_LIBRARIES += libserver.a
 libserver_a_SOURCES = \
 	src/server/acceptor.c \
 	src/server/acceptor.h \
+	src/server/auth_file.c \
+	src/server/auth_file.h \
 	src/server/census.h \
 	src/server/conn.c \
 	src/server/conn.h \
@@ -21,6 +23,8 @@ libserver_a_SOURCES = \
 	src/server/listener_unix.h \
 	src/server/registry.c \
 	src/server/registry.h \
+	src/server/sasl_users.c \
+	src/server/sasl_users.h \
 	src/server/server.c \
 	src/server/server.h \
 	src/server/server_inner.h \

@@ -17,13 +17,14 @@ class Node:
     """One daemon; start() may follow kill() as often as one likes."""
 
     def __init__(self, test, name, args=(), address='127.0.0.1', port=None,
-                 netns=None, binary=None):
+                 netns=None, binary=None, env=None):
         self.test = test
         self.binary = binary or test.binary
         self.name = name
         self.address = address
         self.port = port or free_port()
         self.netns = netns
+        self.env = env
         self.args = [str(word) for word in args]
         self.log_path = os.path.join(test.directory, name + '.log')
         self.process = None
@@ -44,7 +45,7 @@ class Node:
         """Starts it; returns when it serves clients, unless told not to
         wait."""
         self._client = None
-        self.process = Process(self.argv(), self.log_path)
+        self.process = Process(self.argv(), self.log_path, self.env)
         self.test.processes.append((self.name, self.process))
         if answer:
             self.await_answer()
