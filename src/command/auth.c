@@ -196,7 +196,7 @@ enum auth_login auth_login(struct command_thread *thread, struct auth *auth,
     line = slice_make(input.data, *taken - 1);
     if (line.size > 0 && line.data[line.size - 1] == '\r')
         line.size--;
-    if (line.size < AUTH_LINE_MIN)
+    if (*taken < AUTH_LINE_MIN)
         return AUTH_LOGIN_CLOSE;
     return log_in(thread, auth, line, slice_make(end + 1, input.size - *taken),
                   out, taken, swallow);

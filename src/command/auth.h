@@ -7,7 +7,7 @@
 #include "src/command/thread.h"
 
 /* As memcached has them. */
-#define AUTH_LINE_MIN 6 /* Shorter ones come from no client of ours. */
+#define AUTH_LINE_MIN 6 /* With its end; shorter ones are no client's. */
 #define AUTH_TOKEN_MAX (16u * 1024)
 #define AUTH_MECHANISM_MAX 32
 
