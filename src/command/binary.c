@@ -4,6 +4,8 @@
 #include "src/command/binary.h"
 
 #include "src/base/invariant.h"
+#include "src/command/binary_detail.h"
+#include "src/command/detail.h"
 #include "src/command/observe.h"
 #include "src/command/stats.h"
 #include "src/command/value.h"
@@ -172,6 +174,7 @@ static void execute_get(struct command_thread *thread, const struct op *op,
     bool hit = engine_get(thread->engine_thread, &op->key, &view);
 
     answer_lookup(thread, op, request, hit, &view, out);
+    detail_count(thread, op->key.bytes, hit ? DETAIL_HIT : DETAIL_MISS);
 }
 
 static void execute_gat(struct command_thread *thread, const struct op *op,
@@ -182,18 +185,21 @@ static void execute_gat(struct command_thread *thread, const struct op *op,
                                     op->expires_at_s, &view);
 
     answer_lookup(thread, op, request, hit, &view, out);
+    detail_count(thread, op->key.bytes, hit ? DETAIL_HIT : DETAIL_MISS);
 }
 
 static void execute_touch(struct command_thread *thread, const struct op *op,
                           const struct request *request, struct sink *out)
 {
     struct engine_view view;
+    bool hit = engine_get_and_touch(thread->engine_thread, &op->key,
+                                    op->expires_at_s, &view);
 
-    if (engine_get_and_touch(thread->engine_thread, &op->key, op->expires_at_s,
-                             &view))
+    if (hit)
         copy_hit(thread, op, request, &view, 0, out);
     else
         answer_miss(op, request, out);
+    detail_count(thread, op->key.bytes, hit ? DETAIL_HIT : DETAIL_MISS);
 }
 
 /* ---- storage ---- */
@@ -216,12 +222,13 @@ static bool extends(const struct request *request)
 
 /* A cas unique makes one of set, add and replace, and is passed over where
  * there are no versions. */
-void binary_write(const struct command_thread *thread, const struct op *op,
+void binary_write(struct command_thread *thread, const struct op *op,
                   const struct request *request, struct engine_write *write)
 {
     bool compare =
         request->binary.cas != 0 && thread->commands->config.cas_shown;
 
+    detail_count(thread, op->key.bytes, DETAIL_SET);
     *write = (struct engine_write){
         .key = op->key,
         .mode = mode_of(request->verb),
@@ -355,6 +362,7 @@ static void execute_delete(struct command_thread *thread, const struct op *op,
         .cas = wanted_cas(thread, request),
     };
 
+    detail_count(thread, op->key.bytes, DETAIL_DELETE);
     switch (engine_remove_as(thread->engine_thread, &removal)) {
     case ENGINE_STORED:
         answer_done(request, STAMP_NONE, out);
@@ -429,6 +437,8 @@ static void execute_stats(struct command_thread *thread, const struct op *op,
     int error = 0;
 
     (void)op;
+    if (binary_detail(thread, request, out))
+        return;
     if (slice_equal(request->key, SLICE_LITERAL("reset")))
         stats_reset(thread->commands);
     else

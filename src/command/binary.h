@@ -10,7 +10,7 @@
 /* As execute(), execute_write() and execute_stored(). */
 void binary_execute(struct command_thread *thread, const struct op *op,
                     const struct request *request, struct sink *out);
-void binary_write(const struct command_thread *thread, const struct op *op,
+void binary_write(struct command_thread *thread, const struct op *op,
                   const struct request *request, struct engine_write *write);
 void binary_stored(const struct command_thread *thread,
                    const struct request *request,

@@ -8,6 +8,8 @@ libcommand_a_SOURCES = \
 	src/command/authenticator.h \
 	src/command/binary.c \
 	src/command/binary.h \
+	src/command/binary_detail.c \
+	src/command/binary_detail.h \
 	src/command/command_metrics.h \
 	src/command/commands.c \
 	src/command/commands.h \
