@@ -15,6 +15,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/harness/wait.py \
 	tests/integration/test_command_line.py \
 	tests/integration/test_debug_clock.py \
+	tests/integration/test_dumps.py \
 	tests/integration/test_eviction.py \
 	tests/integration/test_expiry.py \
 	tests/integration/test_meta.py \
