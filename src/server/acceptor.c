@@ -43,32 +43,17 @@ static size_t worker_in_turn(struct acceptor *acceptor)
     return index;
 }
 
-/* The worker of a network queue: each new one gets the next that has none.
- * False: there are more queues than -N said. */
-static bool worker_of_queue(struct acceptor *acceptor, unsigned id,
-                            size_t *index)
-{
-    for (*index = 0; *index < acceptor->queue_count; (*index)++) {
-        if (acceptor->queue[*index] == id)
-            return true;
-    }
-    if (acceptor->queue_count == acceptor->napi_ids)
-        return false;
-    acceptor->queue[acceptor->queue_count++] = id;
-    return true;
-}
-
 static size_t choose_worker(struct acceptor *acceptor, int fd)
 {
     unsigned id = 0;
     socklen_t size = sizeof(id);
     size_t index;
 
-    if (acceptor->napi_ids == 0)
+    if (acceptor->napi.max == 0)
         return worker_in_turn(acceptor);
     if (getsockopt(fd, SOL_SOCKET, SO_INCOMING_NAPI_ID, &id, &size) == 0 &&
         id != 0) {
-        if (worker_of_queue(acceptor, id, &index))
+        if (napi_map_find(&acceptor->napi, id, &index))
             return index;
         METRIC_UP(acceptor->counters.unexpected_napi_ids);
     }

@@ -4,6 +4,7 @@
 #define SERVER_ACCEPTOR_H
 
 #include "src/server/listener.h"
+#include "src/server/napi_map.h"
 #include "src/server/worker.h"
 
 struct acceptor;
@@ -22,7 +23,6 @@ struct acceptor {
     size_t worker_count;
     uint64_t connections_max;
     bool pause_at_limit;
-    unsigned napi_ids; /* Network queues to tell apart; at most the workers. */
     struct conn_census *census;
     const struct clock *clock;
     struct event_base *base;
@@ -35,8 +35,7 @@ struct acceptor {
     struct acceptor_socket sockets[SERVER_LISTENERS_MAX];
     size_t socket_count;
     size_t next_worker;
-    unsigned queue[SERVER_THREADS_MAX]; /* Whose each worker is, by its id. */
-    size_t queue_count;
+    struct napi_map napi;     /* Its max: at most the workers. */
     bool limited;             /* Paused at the limit, not for want of memory. */
     uint64_t paused_since_ns; /* When it was paused last. */
     struct server_counters counters; /* Read by any thread. */
@@ -47,7 +46,7 @@ struct acceptor {
 };
 
 /* Prepares what the thread needs. The caller has set listeners, workers,
- * connections_max, pause_at_limit, napi_ids, census and clock.
+ * connections_max, pause_at_limit, napi.max, census and clock.
  * Errors: -ERR_MEMORY, -ERR_SYSTEM. */
 MUST_CHECK int acceptor_init(struct acceptor *acceptor);
 void acceptor_fini(struct acceptor *acceptor);

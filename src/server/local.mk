@@ -21,6 +21,8 @@ libserver_a_SOURCES = \
 	src/server/listener_spec.h \
 	src/server/listener_unix.c \
 	src/server/listener_unix.h \
+	src/server/napi_map.c \
+	src/server/napi_map.h \
 	src/server/registry.c \
 	src/server/registry.h \
 	src/server/sasl_users.c \

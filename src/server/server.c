@@ -129,7 +129,7 @@ static int start_acceptor(struct server *server)
     acceptor->worker_count = server->worker_count;
     acceptor->connections_max = server->config.connections_max;
     acceptor->pause_at_limit = server->config.pause_at_limit;
-    acceptor->napi_ids = server->config.napi_ids;
+    acceptor->napi.max = server->config.napi_ids;
     acceptor->census = &server->census;
     acceptor->clock = server->config.clock;
     error = acceptor_init(acceptor);

@@ -196,8 +196,11 @@ static void run_round(struct worker *worker)
 /* ---- the idle ---- */
 
 /* Who watches has nothing to say. */
+/* A watcher waits for us, not we for it. */
 static void kick(struct conn *conn)
 {
+    if (conn->watches || conn->ready)
+        return;
     if (conn->watches)
         return;
     METRIC_UP(conn->worker->counters.idle_kicks);

@@ -388,6 +388,8 @@ def test_idle_connections_are_closed_and_busy_ones_are_not(t):
     assert answers(idle)
     half = Client('127.0.0.1', port)
     half.send(b'set a 0 0 10\r\nx')
+    watcher = Client('127.0.0.1', port)
+    watcher.ask(b'watch connevents\r\n', b'OK\r\n')
     kicks = int(busy.stats()['idle_kicks'])
 
     def kicked():
@@ -395,6 +397,8 @@ def test_idle_connections_are_closed_and_busy_ones_are_not(t):
     wait_for('both to be closed', kicked)
     idle.expect_end()
     half.expect_end()
+    while b'reason=idle_timeout' not in watcher.read_until(b'\n'):
+        pass
     assert answers(busy)
     assert Udp(udp_port).ask(b'mn\r\n') == b'MN\r\n'
     assert busy.stats('settings')['idle_timeout'] == '2'

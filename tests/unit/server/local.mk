@@ -10,6 +10,7 @@ check_PROGRAMS += \
 	tests/unit/server/test_idle_wheel \
 	tests/unit/server/test_limits \
 	tests/unit/server/test_listener_spec \
+	tests/unit/server/test_napi_map \
 	tests/unit/server/test_server \
 	tests/unit/server/test_udp \
 	tests/unit/server/test_udp_frame \
@@ -18,6 +19,7 @@ tests_unit_server_test_endpoint_LDADD = $(LINK_SERVER) $(CHECK_LIBS)
 tests_unit_server_test_idle_wheel_LDADD = $(LINK_SERVER) $(CHECK_LIBS)
 tests_unit_server_test_limits_LDADD = $(SERVER_TEST_LIBS)
 tests_unit_server_test_listener_spec_LDADD = $(LINK_SERVER) $(CHECK_LIBS)
+tests_unit_server_test_napi_map_LDADD = $(LINK_SERVER) $(CHECK_LIBS)
 tests_unit_server_test_server_LDADD = $(SERVER_TEST_LIBS)
 tests_unit_server_test_udp_LDADD = $(SERVER_TEST_LIBS)
 tests_unit_server_test_udp_frame_LDADD = $(LINK_SERVER) $(CHECK_LIBS)
