@@ -94,6 +94,8 @@ static int prepare_process(struct daemon *daemon, char words[WORDS_MAX])
 
     if (status == 0 && options->core_dumps)
         status = process_allow_cores(words);
+    if (options->lock_memory)
+        process_allow_lock();
     if (status == 0)
         status = process_need_fds(fds_needed(options), words);
     if (status == 0 && options->daemonize)
@@ -162,8 +164,6 @@ static int make_engine(struct daemon *daemon, char words[WORDS_MAX])
     if (error != 0)
         return fail(EX_OSERR, words,
                     "the system refuses the memory that -m asks for");
-    if (options->lock_memory)
-        process_lock_memory();
     engine_print_classes(daemon->engine, print_class, NULL);
     return 0;
 }
@@ -591,6 +591,8 @@ static int run(struct daemon *daemon)
     if (status == 0) {
         daemon->started = true;
         restart_settled(&daemon->restart);
+        if (options->lock_memory)
+            process_lock_memory();
         process_release(options->verbosity > 0, options->core_dumps);
         await_end(daemon);
         status = atomic_load(&daemon->status);

@@ -61,8 +61,9 @@ static int set_suboption(struct options *options, char *entry,
         return 0;
     }
     if (spec == NULL)
-        return options_fail(STATUS_UNKNOWN_OPTION, words,
-                            "Illegal suboption \"%s\"", entry);
+        return options_fail(
+            STATUS_UNKNOWN_OPTION, words, "Illegal suboption \"%s%s%s\"", entry,
+            value != NULL ? "=" : "", value != NULL ? value : "");
     if (value == NULL && option_value_is_needed(spec))
         return options_fail(STATUS_UNKNOWN_OPTION, words,
                             "Missing %s argument: -o %s=%s", spec->name,

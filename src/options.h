@@ -95,6 +95,11 @@ bool options_replicate(const struct options *options);
 const char *options_peer_address(const struct options *options,
                                  struct endpoint *room);
 
+/* The sizes of -o slab_sizes, rising; gives how many, 0 without it. */
+#define OPTIONS_SLAB_SIZES_MAX 62
+size_t options_slab_sizes(const struct options *options,
+                          uint32_t sizes[OPTIONS_SLAB_SIZES_MAX]);
+
 /* What -h prints. */
 void options_print_help(FILE *out);
 /* Complaints about what is accepted and unwise, into the log. */

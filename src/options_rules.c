@@ -7,6 +7,7 @@
 #include "src/base/invariant.h"
 #include "src/base/log.h"
 #include "src/base/memory.h"
+#include "src/base/number.h"
 #include "src/options_value.h"
 
 #include <string.h>
@@ -18,6 +19,8 @@
 /* Its documents give slab_chunk_max in KiB, its programs read it in bytes:
  * what could be either is a number of KiB, since no chunk is so small. */
 #define CHUNK_MAX_KIB 1024
+#define SLAB_SIZE_MIN 48
+#define SLAB_STEP_MIN 8
 
 typedef int rule_fn(struct options *options, char words[OPTIONS_WORDS_MAX]);
 
@@ -153,6 +156,79 @@ static int settle_chunks(struct options *options, char words[OPTIONS_WORDS_MAX])
     return 0;
 }
 
+/* ---- sizes of slab classes ---- */
+
+/* The next of several sizes with - in between; 0 for what is no number. */
+static int64_t take_size(const char **at)
+{
+    size_t size = strcspn(*at, "-");
+    int64_t value;
+
+    if (number_i64(slice_make(*at, size), &value) != 0)
+        value = 0;
+    *at += size;
+    *at += strspn(*at, "-");
+    return value;
+}
+
+static int check_slab_size(int64_t size, int64_t before, int64_t max,
+                           char words[OPTIONS_WORDS_MAX])
+{
+    if (size < SLAB_SIZE_MIN || size > max)
+        return options_fail(EX_USAGE, words,
+                            "slab size %lld is out of valid range",
+                            (long long)size);
+    if (before == 0)
+        return 0;
+    if (size <= before)
+        return options_fail(EX_USAGE, words,
+                            "slab size %lld cannot be lower than or equal to "
+                            "a previous class size",
+                            (long long)size);
+    if (size <= before + SLAB_STEP_MIN)
+        return options_fail(EX_USAGE, words,
+                            "slab size %lld must be at least %d bytes larger "
+                            "than previous class",
+                            (long long)size, SLAB_STEP_MIN);
+    return 0;
+}
+
+static int check_slab_sizes(struct options *options,
+                            char words[OPTIONS_WORDS_MAX])
+{
+    const char *at = options->slab_sizes;
+    int64_t before = 0;
+    int count = 0;
+
+    while (at != NULL && *at != '\0') {
+        int64_t size = take_size(&at);
+        int status =
+            check_slab_size(size, before, options->slab_chunk_max, words);
+
+        if (status != 0)
+            return status;
+        if (++count > OPTIONS_SLAB_SIZES_MAX)
+            return options_fail(EX_USAGE, words,
+                                "slab_sizes takes %d sizes at most",
+                                OPTIONS_SLAB_SIZES_MAX);
+        before = size;
+    }
+    return 0;
+}
+
+size_t options_slab_sizes(const struct options *options,
+                          uint32_t sizes[OPTIONS_SLAB_SIZES_MAX])
+{
+    const char *at = options->slab_sizes;
+    size_t count = 0;
+
+    while (at != NULL && *at != '\0' && count < OPTIONS_SLAB_SIZES_MAX)
+        sizes[count++] = (uint32_t)take_size(&at);
+    return count;
+}
+
+/* ---- lists and files ---- */
+
 static int settle_lists(struct options *options, char words[OPTIONS_WORDS_MAX])
 {
     options->lru_segmented = options->lru_maintainer;
@@ -198,9 +274,9 @@ static int settle_peer(struct options *options, char words[OPTIONS_WORDS_MAX])
 }
 
 static rule_fn *const rules[] = {
-    settle_sasl,       settle_auth_file, settle_ports,  settle_threads,
-    settle_detail,     check_items,      settle_chunks, settle_lists,
-    check_memory_file, settle_peer,
+    settle_sasl,   settle_auth_file,  settle_ports,  settle_threads,
+    settle_detail, check_items,       settle_chunks, check_slab_sizes,
+    settle_lists,  check_memory_file, settle_peer,
 };
 
 int options_settle(struct options *options, char words[OPTIONS_WORDS_MAX])

@@ -15,47 +15,79 @@
 #define STATUS_BAD_VALUE 1 /* Of most options of memcached's. */
 
 /* Options whose bad value is told in memcached's words; % is the value.
- * Without a row, and of values that are too large where the words are about
- * the others: EX_USAGE, or 1 after -o, and the range. */
+ * Without a row, and without words for what is too large: EX_USAGE, or 1 after
+ * -o, and the range. */
 static const struct {
     enum option_id id;
     int status;
     const char *sentence;
+    const char *too_large; /* NULL: the range. */
 } refusals[] = {
     {OPTION_ID_connections_max, STATUS_BAD_VALUE,
-     "Maximum connections must be greater than 0"},
-    {OPTION_ID_port, EX_USAGE, "ERROR: Invalid port number %."},
-    {OPTION_ID_udp_port, EX_USAGE, "ERROR: Invalid port number %."},
-    {OPTION_ID_growth, STATUS_BAD_VALUE, "Factor must be greater than 1"},
-    {OPTION_ID_chunk_min, STATUS_BAD_VALUE,
-     "Chunk size must be greater than 0"},
+     "Maximum connections must be greater than 0", NULL},
+    {OPTION_ID_port, EX_USAGE, "ERROR: Invalid port number %.",
+     "ERROR: Invalid port number %."},
+    {OPTION_ID_udp_port, EX_USAGE, "ERROR: Invalid port number %.",
+     "ERROR: Invalid port number %."},
+    {OPTION_ID_growth, STATUS_BAD_VALUE, "Factor must be greater than 1", NULL},
+    {OPTION_ID_chunk_min, STATUS_BAD_VALUE, "Chunk size must be greater than 0",
+     NULL},
     {OPTION_ID_threads, STATUS_BAD_VALUE,
-     "Number of threads must be greater than 0"},
+     "Number of threads must be greater than 0", NULL},
     {OPTION_ID_turn_requests_max, STATUS_BAD_VALUE,
-     "Number of requests per event must be greater than 0"},
-    {OPTION_ID_prefix_delimiter, STATUS_BAD_VALUE, "No delimiter specified"},
-    {OPTION_ID_protocol, EX_USAGE, "Invalid value for binding protocol: %"},
+     "Number of requests per event must be greater than 0", NULL},
+    {OPTION_ID_prefix_delimiter, STATUS_BAD_VALUE, "No delimiter specified",
+     NULL},
+    {OPTION_ID_protocol, EX_USAGE,
+     "Invalid value for binding protocol: % -- should be one of auto, binary, "
+     "or ascii",
+     NULL},
+    {OPTION_ID_item_bytes_max, EX_USAGE,
+     "Item max size cannot be less than 1024 bytes.",
+     "Cannot set item size limit higher than a gigabyte."},
     {OPTION_ID_napi_ids, STATUS_BAD_VALUE,
-     "Maximum number of NAPI IDs must be greater than 0"},
+     "Maximum number of NAPI IDs must be greater than 0", NULL},
+    {OPTION_ID_hashpower, STATUS_BAD_VALUE,
+     "Initial hashtable multiplier of % is too low",
+     "Initial hashtable multiplier of % is too high"},
     {OPTION_ID_slab_automove, STATUS_BAD_VALUE,
+     "slab_automove must be between 0 and 2",
      "slab_automove must be between 0 and 2"},
     {OPTION_ID_slab_automove_ratio, STATUS_BAD_VALUE,
+     "slab_automove_ratio must be > 0 and < 1",
      "slab_automove_ratio must be > 0 and < 1"},
+    {OPTION_ID_slab_automove_window, STATUS_BAD_VALUE,
+     "slab_automove_window must be > 2", NULL},
     {OPTION_ID_lru_crawler_sleep, STATUS_BAD_VALUE,
+     "LRU crawler sleep must be between 0 and 1 second",
      "LRU crawler sleep must be between 0 and 1 second"},
     {OPTION_ID_lru_crawler_tocrawl, STATUS_BAD_VALUE,
+     "lru_crawler_tocrawl takes a numeric 32bit value",
      "lru_crawler_tocrawl takes a numeric 32bit value"},
     {OPTION_ID_tail_repair_time, STATUS_BAD_VALUE,
-     "Cannot set tail_repair_time to less than 10 seconds"},
+     "Cannot set tail_repair_time to less than 10 seconds", NULL},
     {OPTION_ID_hash_algorithm, STATUS_BAD_VALUE,
-     "Unknown hash_algorithm option (jenkins, murmur3, xxh3)"},
+     "Unknown hash_algorithm option (jenkins, murmur3, xxh3)", NULL},
     {OPTION_ID_hot_lru_pct, STATUS_BAD_VALUE,
-     "hot_lru_pct must be > 1 and < 80"},
+     "hot_lru_pct must be > 1 and < 80", "hot_lru_pct must be > 1 and < 80"},
     {OPTION_ID_warm_lru_pct, STATUS_BAD_VALUE,
-     "warm_lru_pct must be > 1 and < 80"},
-    {OPTION_ID_hot_max_factor, STATUS_BAD_VALUE, "hot_max_factor must be > 0"},
-    {OPTION_ID_warm_max_factor, STATUS_BAD_VALUE,
-     "warm_max_factor must be > 0"},
+     "warm_lru_pct must be > 1 and < 80", "warm_lru_pct must be > 1 and < 80"},
+    {OPTION_ID_hot_max_factor, STATUS_BAD_VALUE, "hot_max_factor must be > 0",
+     NULL},
+    {OPTION_ID_warm_max_factor, STATUS_BAD_VALUE, "warm_max_factor must be > 0",
+     NULL},
+    {OPTION_ID_read_buf_mem_limit, STATUS_BAD_VALUE,
+     "could not parse argument to read_buf_mem_limit", NULL},
+    {OPTION_ID_ssl_verify_mode, STATUS_BAD_VALUE,
+     "Invalid ssl_verify_mode. Use help to see valid options.",
+     "Invalid ssl_verify_mode. Use help to see valid options."},
+    {OPTION_ID_ssl_keyformat, STATUS_BAD_VALUE,
+     "could not parse argument to ssl_keyformat", NULL},
+    {OPTION_ID_ssl_wbuf_size, STATUS_BAD_VALUE,
+     "could not parse argument to ssl_wbuf_size", NULL},
+    {OPTION_ID_ssl_min_version, STATUS_BAD_VALUE,
+     "Invalid ssl_min_version. Use help to see valid options.",
+     "Invalid ssl_min_version. Use help to see valid options."},
 };
 
 int options_fail(int status, char words[OPTIONS_WORDS_MAX], const char *format,
@@ -89,33 +121,45 @@ static int status_of(const struct option_spec *spec)
     return option_is_sub(spec) ? STATUS_BAD_VALUE : EX_USAGE;
 }
 
-/* "Must be greater than 0", said of a number that is too large. */
-static bool is_beside_the_point(const struct option_spec *spec,
-                                const char *sentence, const char *text)
+static bool is_too_large(const struct option_spec *spec, const char *text)
 {
-    bool decimal = spec->kind == OPTION_KIND_DECIMAL;
+    uint64_t bytes;
     double value;
 
-    return strstr(sentence, "greater than") != NULL &&
-           number_double(slice_of(text), &value) == 0 &&
-           value * (decimal ? 1000 : 1) > (double)spec->max;
+    if (spec->kind == OPTION_KIND_SIZE)
+        return number_size(slice_of(text), &bytes) == 0 &&
+               bytes > (uint64_t)spec->max;
+    return number_double(slice_of(text), &value) == 0 &&
+           value * (spec->kind == OPTION_KIND_DECIMAL ? 1000 : 1) >
+               (double)spec->max;
 }
 
-/* memcached's words for it, if it has any. */
+/* A sentence with the value in place of its %. */
+static int compose(int status, const char *sentence, const char *text,
+                   char words[OPTIONS_WORDS_MAX])
+{
+    size_t before = strcspn(sentence, "%");
+
+    if (sentence[before] == '\0')
+        return options_fail(status, words, "%s", sentence);
+    return options_fail(status, words, "%.*s%s%s", (int)before, sentence, text,
+                        sentence + before + 1);
+}
+
+/* memcached's words for it; 0: it has none. */
 static int refuse_as_known(const struct option_spec *spec, const char *text,
                            char words[OPTIONS_WORDS_MAX])
 {
     for (size_t i = 0; i < COUNT_OF(refusals); i++) {
         const char *sentence = refusals[i].sentence;
-        size_t before = strcspn(sentence, "%");
 
-        if (refusals[i].id != spec->id ||
-            is_beside_the_point(spec, sentence, text))
+        if (refusals[i].id != spec->id)
             continue;
-        if (sentence[before] == '\0')
-            return options_fail(refusals[i].status, words, "%s", sentence);
-        return options_fail(refusals[i].status, words, "%.*s%s%s", (int)before,
-                            sentence, text, sentence + before + 1);
+        if (is_too_large(spec, text))
+            sentence = refusals[i].too_large;
+        return sentence == NULL
+                   ? 0
+                   : compose(refusals[i].status, sentence, text, words);
     }
     return 0;
 }

@@ -114,12 +114,20 @@ int process_allow_cores(char words[PROCESS_WORDS_MAX])
                 "core files are not allowed here (ulimit -c): leave out -r");
 }
 
+void process_allow_lock(void)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+    (void)setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
 void process_lock_memory(void)
 {
     /* Pages are locked as they are touched: item memory that is not in use
      * yet costs nothing. */
     if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
-        log_error("warning: -k: cannot lock memory: %s", strerror(errno));
+        log_error("warning: -k invalid, mlockall() failed: %s",
+                  strerror(errno));
 }
 
 /* ---- background ---- */

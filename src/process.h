@@ -21,7 +21,11 @@ MUST_CHECK int process_switch_user(const char *user, bool keep_cores,
 /* Room for that many descriptors. */
 MUST_CHECK int process_need_fds(uint64_t count, char words[PROCESS_WORDS_MAX]);
 MUST_CHECK int process_allow_cores(char words[PROCESS_WORDS_MAX]);
-void process_lock_memory(void); /* A warning when it cannot. */
+/* Asks for the right to lock memory, which only root may give itself. */
+void process_allow_lock(void);
+/* A warning when it cannot. After the threads have their stacks: the limit of
+ * a user must not end the start. */
+void process_lock_memory(void);
 
 /* Goes to the background in two steps, so that what fails in between is
  * seen where the daemon was started: detach() returns in the child alone, the

@@ -19,6 +19,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_eviction.py \
 	tests/integration/test_expiry.py \
 	tests/integration/test_meta.py \
+	tests/integration/test_options.py \
 	tests/integration/test_pair_failover.py \
 	tests/integration/test_pair_mirrors.py \
 	tests/integration/test_pair_split.py \
@@ -29,4 +30,5 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_tls.py \
 	tests/integration/test_tutorial.py \
 	tests/integration/meta_cases.py \
+	tests/integration/option_cases.py \
 	tests/integration/text_cases.py

@@ -115,6 +115,75 @@ static const struct {
     {"--extended=repl_drain=7 -o repl_name=a", "repl_name", "a"},
     {"-o repl_log=64m", "repl_log", "67108864"},
     {"-o repl_tombstones=4096", "repl_tombstones", "4096"},
+    {"-U 11300", "udpport", "11300"},
+    {"-U 11300", "tcpport", "11300"},
+    {"-U 11300 -p 11211", "tcpport", "11211"},
+    {"-U -1", "tcpport", "-1"},
+    {"-U 0", "tcpport", "11211"},
+    {"", "domain_socket", "NULL"},
+    {"-s /run/t.sock", "domain_socket", "/run/t.sock"},
+    {"-s /run/t.sock", "tcpport", "0"},
+    {"-s /run/t.sock -p 11211", "tcpport", "11211"},
+    {"-s /run/t.sock -l 10.0.0.1", "tcpport", "11211"},
+    {"-s /run/t.sock -U 11300", "tcpport", "11300"},
+    {"-s /run/t.sock -U 0", "tcpport", "0"},
+    {"", "umask", "700"},
+    {"-a 0770", "umask", "770"},
+    {"-A", "shutdown_command", "yes"},
+    {"", "stat_key_prefix", ":"},
+    {"", "detail_enabled", "no"},
+    {"-D .x", "stat_key_prefix", "."},
+    {"-D :", "detail_enabled", "yes"},
+    {"", "binding_protocol", "auto-negotiate"},
+    {"-B ascii", "binding_protocol", "ascii"},
+    {"--protocol=binary", "binding_protocol", "binary"},
+    {"-S", "binding_protocol", "binary"},
+    {"-S", "auth_enabled_sasl", "yes"},
+    {"-B binary -S", "auth_enabled_sasl", "yes"},
+    {"-Y f", "binding_protocol", "ascii"},
+    {"-Y f", "auth_enabled_ascii", "yes"},
+    {"-F", "flush_enabled", "no"},
+    {"--disable-dumping", "dump_enabled", "no"},
+    {"", "memory_file", "(null)"},
+    {"-e /mnt/f", "memory_file", "/mnt/f"},
+    {"", "num_napi_ids", "(null)"},
+    {"-N 2", "num_napi_ids", "2"},
+    {"-Z", "ssl_enabled", "yes"},
+    {"", "ssl_key", "(null)"},
+    {"-o ssl_key=k,ssl_chain_cert=c", "ssl_chain_cert", "c"},
+    {"", "ssl_ciphers", "NULL"},
+    {"-o ssl_verify_mode=2", "ssl_verify_mode", "3"},
+    {"-o ssl_wbuf_size=32", "ssl_wbuf_size", "32768"},
+    {"", "ssl_min_version", "tlsv1.2"},
+    {"-o ssl_min_version=3", "ssl_min_version", "tlsv1.3"},
+    {"-o maxconns_fast", "maxconns_fast", "yes"},
+    {"-o no_maxconns_fast", "maxconns_fast", "no"},
+    {"-o slab_automove", "slab_automove", "1"},
+    {"-o slab_automove=2", "slab_automove", "2"},
+    {"-o slab_automove=2,no_slab_automove", "slab_automove", "0"},
+    {"-o slab_automove_ratio=0.5", "slab_automove_ratio", "0.50"},
+    {"", "slab_automove_window", "10"},
+    {"", "slab_automove_freeratio", "0.010"},
+    {"", "slab_chunk_max", "524288"},
+    {"-o slab_chunk_max=256", "slab_chunk_max", "262144"},
+    {"-o slab_chunk_max=16384", "slab_chunk_max", "16384"},
+    {"-o slab_chunk_max=64k", "slab_chunk_max", "65536"},
+    {"-o no_chunked_items", "slab_chunk_max", "1048576"},
+    {"-I 4k", "slab_chunk_max", "4096"},
+    {"-o no_lru_maintainer", "lru_segmented", "no"},
+    {"", "temp_lru", "no"},
+    {"", "temporary_ttl", "61"},
+    {"-o temporary_ttl=30", "temp_lru", "yes"},
+    {"-o temporary_ttl=30", "temporary_ttl", "30"},
+    {"-o watcher_logbuf_size=1", "watcher_logbuf_size", "1024"},
+    {"-o read_buf_mem_limit=2", "read_buf_mem_limit", "2097152"},
+    {"-o no_modern", "lru_crawler", "no"},
+    {"-o no_modern", "slab_automove", "0"},
+    {"-o no_modern,slab_automove", "slab_automove", "1"},
+    {"-o slab_automove,no_modern", "slab_automove", "0"},
+    {"-o modern", "lru_crawler", "yes"},
+    {"-o hash_algorithm=jenkins", "hash_algorithm", "xxh3"},
+    {"-o resp_obj_mem_limit,drop_privileges=1", "maxconns", "1024"},
     {"", "twincached_version", PACKAGE_VERSION},
     {"", "client_flags_size", "4"},
 };
@@ -155,9 +224,9 @@ static const struct {
     {"-m 1", 64, "-m at least 2"},
     {"-m 64m", 64, "-m takes"},
     {"-I 33m", 64, "-m at least 66"},
-    {"-I 1023", 64, "-I takes a size"},
-    {"-I 1025m -m 9999", 64, "-I takes a size"},
-    {"-I x", 64, "-I takes a size"},
+    {"-I 1023", 64, "Item max size cannot be less than 1024 bytes."},
+    {"-I 1025m -m 9999", 64, "limit higher than a gigabyte."},
+    {"-I x", 64, "Item max size"},
     {"-f 1", 1, "Factor must be greater than 1"},
     {"-f x", 1, "Factor must"},
     {"-f 1.25x", 1, "Factor must"},
@@ -179,12 +248,45 @@ static const struct {
     {"-q 0", 64, "-q takes a number from 1"},
     {"-q many", 64, "-q takes"},
     {"-o foo", 1, "Illegal suboption \"foo\""},
-    {"-o maxbytes=1", 1, "Illegal suboption \"maxbytes\""},
+    {"-o maxbytes=1", 1, "Illegal suboption \"maxbytes=1\""},
     {"-o repl_timeout", 1, "Missing repl_timeout argument: -o repl_timeout=MS"},
     {"-o repl_timeout=99", 1, "from 100 to 60000, not \"99\""},
     {"-o repl_timeout=60001", 1, "repl_timeout takes"},
     {"-o repl_drain=1,repl_log=1", 1, "repl_log takes"},
     {"-o repl_name=", 1, "repl_name takes a text of 1 to 64"},
+    {"-p 0 -s", 1, "requires an argument"},
+    {"-U 65536", 64, "Invalid port number 65536"},
+    {"-a 1000", 64, "-a takes an octal number from 0 to 777"},
+    {"-a 8", 64, "-a takes"},
+    {"-D", 1, "requires an argument -- 'D'"},
+    {"-B negotiating", 64, "Invalid value for binding protocol: negotiating"},
+    {"-S -B auto", 64, "You cannot allow the ASCII protocol"},
+    {"-S -U 1", 64, "Cannot enable UDP"},
+    {"-S -Y f", 64, "leave out one of them"},
+    {"-Y f -B binary", 64, "You cannot allow the BINARY protocol"},
+    {"-Y f -U 1", 64, "Cannot use UDP"},
+    {"-N 0", 1, "Maximum number of NAPI IDs"},
+    {"-N 5", 64, "napi_ids(5) cannot be greater than number of threads(4)"},
+    {"-e f -L", 64, "leave out one of them"},
+    {"-I 1500000", 64, "must be evenly divisible by slab_chunk_max"},
+    {"-I 64k -o slab_chunk_max=128", 64, "cannot be larger than -I"},
+    {"-I 3m -o slab_chunk_max=196608", 64, "must divide a page"},
+    {"-o slab_sizes=47", 64, "slab size 47 is out of valid range"},
+    {"-o slab_sizes=100-90", 64, "lower than or equal"},
+    {"-o slab_sizes=100-108", 64, "at least 8 bytes larger"},
+    {"-o slab_sizes=x", 64, "slab size 0 is out of"},
+    {"-o hot_lru_pct=0", 1, "hot_lru_pct must be > 1 and < 80"},
+    {"-o hot_lru_pct=41", 64, "cannot be more than 80% combined"},
+    {"-o hashpower=11", 1, "multiplier of 11 is too low"},
+    {"-o hashpower=33", 1, "multiplier of 33 is too high"},
+    {"-o ,", 1, "Illegal suboption \"\""},
+    {"-o track_sizes,,modern", 1, "Illegal suboption \"\""},
+    {"-o no_track_sizes", 1, "Illegal suboption \"no_track_sizes\""},
+    {"-o hashexpand", 1, "Illegal suboption"},
+    {"-o no_no_modern", 1, "Illegal suboption"},
+    {"-o ext_path=/f:1g", 1, "Illegal suboption \"ext_path=/f:1g\""},
+    {"-o ssl_key", 1, "Missing ssl_key argument"},
+    {"--disable-dumping=1", 1, "doesn't allow an argument"},
     {"-y", 1, "invalid option -- 'y'"},
     {"--nonsense", 1, "unrecognized option '--nonsense'"},
     {"--daemon=yes", 1, "option '--daemon' doesn't allow an argument"},
@@ -284,6 +386,22 @@ START_TEST(the_peer_is_awaited_where_clients_are)
 }
 END_TEST
 
+START_TEST(sizes_of_slab_classes_are_numbers)
+{
+    uint32_t sizes[OPTIONS_SLAB_SIZES_MAX];
+    struct options options;
+    struct line line;
+
+    ck_assert_int_eq(parse(&options, &line, "-o slab_sizes=100-200-524288"), 0);
+    ck_assert_uint_eq(options_slab_sizes(&options, sizes), 3);
+    ck_assert_uint_eq(sizes[0], 100);
+    ck_assert_uint_eq(sizes[1], 200);
+    ck_assert_uint_eq(sizes[2], 524288);
+    ck_assert_int_eq(parse(&options, &line, ""), 0);
+    ck_assert_uint_eq(options_slab_sizes(&options, sizes), 0);
+}
+END_TEST
+
 START_TEST(v_counts_up_to_three)
 {
     struct options options;
@@ -357,6 +475,7 @@ static void add_tests(TCase *tests)
                    the_peer_has_the_port_of_minus_X_unless_it_names_its_own);
     tcase_add_test(tests, an_ipv6_address_without_brackets_has_no_port);
     tcase_add_test(tests, only_x_and_X_make_a_node_replicate);
+    tcase_add_test(tests, sizes_of_slab_classes_are_numbers);
     tcase_add_test(tests, v_counts_up_to_three);
     tcase_add_test(tests, the_tutorial_is_understood);
     tcase_add_test(tests, help_is_given_whatever_else_is_wrong);
