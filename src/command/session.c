@@ -691,6 +691,8 @@ void session_cut(struct session *session, struct slice rest, struct sink *out)
 {
     bool answered = session->state == STATE_READY && awaits_value(rest);
 
+    if (session->binary)
+        return; /* A header that promises more is malformed. */
     if (session->state == STATE_BODY)
         answered = !session->body->request.noreply;
     if (answered)

@@ -203,6 +203,20 @@ def test_udp_serves_text_and_meta_commands(t):
     assert udp.ask(b'mn\r\n') == b'MN\r\n'
 
 
+def test_udp_serves_the_binary_protocol(t):
+    _, udp = udp_node(t)
+    # version
+    reply = udp.ask(b'\x80\x0b' + bytes(22))
+    assert reply[:2] == b'\x81\x0b' and reply[24:].startswith(b'1.6.'), reply
+    # set, then get
+    body = bytes(8) + b'k' + b'value'
+    assert udp.ask(struct.pack('>BBHBBHIIQ', 0x80, 1, 1, 8, 0, 0, len(body),
+                               7, 0) + body)[6:8] == b'\0\0'
+    reply = udp.ask(struct.pack('>BBHBBHIIQ', 0x80, 0, 1, 0, 0, 0, 1, 8, 0) +
+                    b'k')
+    assert reply[12:16] == b'\0\0\0\x08' and reply.endswith(b'value'), reply
+
+
 def test_a_large_reply_over_udp_is_one_series(t):
     node, udp = udp_node(t)
     values = {f'key{i}': bytes([65 + i]) * 30000 for i in range(5)}
@@ -252,6 +266,25 @@ def test_several_addresses_with_ports_and_prefixes(t):
     assert listening(t, process.pid) == {
         f'127.0.0.1:{ports[0]}', f'127.0.0.2:{ports[1]}', f'[::1]:{ports[2]}',
         f'0.0.0.0:{ports[3]}', f'[::]:{ports[3]}'}
+
+
+def test_a_listener_may_have_a_protocol_of_its_own(t):
+    auto, text, binary = (free_port() for _ in range(3))
+    daemon(t, '-l', f'127.0.0.1:{auto},proto[ascii]:127.0.0.1:{text},'
+           f'proto[binary]:127.0.0.1:{binary}')
+    await_tcp(auto)
+    version = b'\x80\x0b' + bytes(22)
+    for port in (auto, binary):
+        client = Client('127.0.0.1', port)
+        client.send(version)
+        assert client.read(2) == b'\x81\x0b'
+    for port in (auto, text):
+        assert answers(Client('127.0.0.1', port))
+    client = Client('127.0.0.1', text)
+    client.ask(version + b'\r\n', b'ERROR\r\n')
+    client = Client('127.0.0.1', binary)
+    client.send(b'version\r\n' + bytes(24))
+    client.expect_end()
 
 
 def test_prefixes_that_mean_nothing_are_told(t):

@@ -145,6 +145,13 @@ static const struct {
     SILENT("\0\1\0\0\0\1\0\0set k 0 0 9 noreply\r\nx\r\n"),
     SILENT("\0\1\0\0\0\1\0\0set k 0 0 99999 noreply\r\nx\r\n"),
     SILENT("\0\1\0\0\0\1\0\0mg k q\r\n"),
+    /* Binary: half a header; sets of 9 and of 65,527 bytes, all of which but
+     * the key's are missing or look like text. */
+    SILENT("\0\1\0\0\0\1\0\0\200\1\0\1\10"),
+    SILENT("\0\1\0\0\0\1\0\0\200\1\0\1\10\0\0\0\0\0\0\22"
+           "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0k"),
+    SILENT("\0\1\0\0\0\1\0\0\200\1\0\1\10\0\0\0\0\0\377\377"
+           "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0k\n"),
 };
 
 START_TEST(what_is_to_be_silent_is)
