@@ -270,6 +270,27 @@ def test_a_pipeline_of_all_kinds_is_answered_as_without_tls(t):
             node.terminate()
 
 
+def test_replies_are_gathered_into_full_records(t):
+    node = tls_node(t, sub='ssl_wbuf_size=16')
+    keys = [f'k{number}' for number in range(60)]
+    node.c.store_many([(key, b'v' * 9000) for key in keys])
+    client = node.by_hand()
+    client.shake()
+    client.tls.write(b'get %s\r\nquit\r\n' % ' '.join(keys).encode())
+    client.sock.sendall(client.due())
+    data = b''
+    while chunk := client.sock.recv(1 << 16):
+        data += chunk
+    records = []
+    while data:
+        size = int.from_bytes(data[3:5], 'big')
+        records.append(size)
+        data = data[5 + size:]
+    assert sum(records) > 60 * 9000
+    # Tickets and the goodbye have records of their own.
+    assert len(records) <= 60 * 9000 // 16384 + 20, records
+
+
 def test_large_values_go_both_ways(t):
     node = tls_node(t, '-I', '16m', '-m', '128')
     client = node.tls()

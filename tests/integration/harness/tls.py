@@ -46,6 +46,8 @@ class Authority:
     def context(self, identity=None):
         """For clients that trust this CA; identity: what issue() gave."""
         context = ssl.create_default_context(cafile=self.cert)
+        # An end without a goodbye is to be seen.
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
         if identity is not None:
             context.load_cert_chain(*identity)
         return context
