@@ -224,6 +224,20 @@ def test_memory_locked_and_core_dumps_are_no_hindrance(t):
     assert core[1] == core[2], core[0]
 
 
+def test_locking_memory_is_no_hindrance_to_a_user(t):
+    if os.geteuid() != 0:
+        return
+    node = t.node('-k', '-u', 'nobody', '-m', '16')
+    assert node.c.set('a', 'x') == 'STORED'
+
+
+def test_files_may_be_open_for_all_connections(t):
+    node = t.node('-c', '5000')
+    with open(f'/proc/{node.pid}/limits') as file:
+        files = re.search(r'Max open files +(\d+)', file.read())
+    assert int(files[1]) >= 5000, files[0]
+
+
 def test_verbose_twice_prints_the_slab_classes(t):
     node = t.node('-f', '2', '-vv')
     rows = re.findall(r'^slab class +(\d+): chunk size +(\d+) perslab +(\d+)$',
@@ -335,6 +349,48 @@ def test_a_daemon_leaves_its_terminal(t):
         assert os.readlink(f'/proc/{pid}/fd/{fd}') == '/dev/null'
     os.kill(pid, signal.SIGTERM)
     os.waitpid(pid, 0)
+
+
+def started_daemon(t, *words):
+    """Its pid; it is a child of ours, and to be ended."""
+    path = t.path('daemon.pid')
+    starter = Process([t.binary, *user_words(), '-l', '127.0.0.1', '-p', '-1',
+                       '-d', '-P', path, *words], t.path('daemon.log'))
+    assert starter.wait() == 0
+    with open(path) as file:
+        return int(file.read())
+
+
+def end_daemon(pid):
+    os.kill(pid, signal.SIGTERM)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_a_daemon_for_core_files_stays_where_it_is(t):
+    pid = started_daemon(t, '-r')
+    assert os.readlink(f'/proc/{pid}/cwd') == os.getcwd()
+    end_daemon(pid)
+
+
+def test_a_verbose_daemon_keeps_its_output(t):
+    pid = started_daemon(t, '-v')
+    assert os.readlink(f'/proc/{pid}/fd/2') == t.path('daemon.log')
+    end_daemon(pid)
+
+
+def test_a_second_daemon_for_a_pid_file_is_warned_of_the_first(t):
+    first = t.node('-P', t.path('pid'), name='first')
+    second = t.node('-P', t.path('pid'), name='second')
+    assert f'(running) pid: {first.pid}' in second.log()
+    with open(t.path('pid')) as file:
+        assert file.read() == f'{second.pid}\n'
+
+
+def test_a_hangup_ends_nothing(t):
+    node = t.node('-v')
+    node.process.signal(signal.SIGHUP)
+    wait_for('it to say so', lambda: 'SIGHUP' in node.log())
+    assert node.c.set('a', 'x') == 'STORED'
 
 
 def test_a_daemon_that_cannot_start_says_so_before_it_leaves(t):
