@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Puts the layers together: engine, commands, server, replication. What can
  * fail is tried in the foreground and before the first thread. */
-#include "src/base/hash.h"
 #include "src/base/invariant.h"
 #include "src/base/log.h"
 #include "src/base/memory.h"
 #include "src/base/watch.h"
 #include "src/command/commands.h"
 #include "src/engine/engine.h"
+#include "src/engine_options.h"
 #include "src/options.h"
 #include "src/port_file.h"
 #include "src/process.h"
@@ -135,26 +135,16 @@ static void print_class(void *ctx, const char *text)
 static int make_engine(struct daemon *daemon, char words[WORDS_MAX])
 {
     const struct options *options = &daemon->options;
-    struct engine_config config = {
-        .memory_bytes = (uint64_t)options->memory_mib * MIB,
-        .item_bytes_max = (uint64_t)options->item_bytes_max,
-        .chunk_bytes_min = (uint32_t)options->chunk_min,
-        .growth = options->growth,
-        .keep_all = options->keep_all,
-        .no_crawler = !options->lru_crawler,
-        .crawler_sleep_us = (uint32_t)options->lru_crawler_sleep,
-        .crawler_tocrawl = (uint32_t)options->lru_crawler_tocrawl,
-        .track_sizes = options->track_sizes,
-        .hash_seed = hash_seed(slice_of(pair_name(options)))};
-    int status = 0;
-    int error;
+    struct engine_setup setup;
+    int status = engine_options_fill(options, &setup, words);
+    int error = 0;
 
-    if (options->memory_file != NULL)
+    if (status == 0 && options->memory_file != NULL)
         status = restart_begin(&daemon->restart, options->memory_file,
-                               options->user, &config, &daemon->clock,
+                               options->user, &setup.config, &daemon->clock,
                                &daemon->engine, &error, words);
-    else
-        error = engine_new(&config, &daemon->engine);
+    else if (status == 0)
+        error = engine_new(&setup.config, &daemon->engine);
     if (status != 0)
         return status;
     if (error == -ERR_RANGE)
@@ -249,13 +239,8 @@ static void show_settings(void *ctx, struct stats_out *out)
 {
     struct daemon *daemon = ctx;
     struct options live = daemon->options;
-    struct engine_crawler crawler;
 
-    engine_crawler_settings(daemon->engine, &crawler);
-    live.lru_crawler = crawler.enabled;
-    live.lru_crawler_sleep = crawler.sleep_us;
-    live.lru_crawler_tocrawl = crawler.tocrawl;
-    live.detail_enabled = commands_detail_is_on(daemon->commands);
+    engine_options_update(daemon->engine, &live);
     live.verbosity = log_verbosity();
     options_settings(&live, out);
 }

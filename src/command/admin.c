@@ -7,6 +7,7 @@
 #ifdef DEBUG_COMMANDS
 #include "src/command/debug.h"
 #endif
+#include "src/command/tuning.h"
 #include "src/command/watching.h"
 #include "src/protocol/text.h"
 
@@ -48,9 +49,12 @@ static void refresh_certs(const struct admin_call *call)
 }
 
 static const struct row rows[] = {
+    {"cache_memlimit", tuning_memory, 0, true},
+    {"lru", tuning_lru, 0, true},
     {"lru_crawler", crawler_command, 0, false},
     {"refresh_certs", refresh_certs, 0, false},
     {"shutdown", shut_down, 0, false},
+    {"slabs", tuning_slabs, 0, true},
 #ifdef DEBUG_COMMANDS
     {"debugtime", debug_time, 1, false},
     {"debugitem", debug_item, 1, false},

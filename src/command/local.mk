@@ -36,6 +36,8 @@ libcommand_a_SOURCES = \
 	src/command/stats.h \
 	src/command/stream.h \
 	src/command/thread.h \
+	src/command/tuning.c \
+	src/command/tuning.h \
 	src/command/value.c \
 	src/command/value.h \
 	src/command/watching.c \

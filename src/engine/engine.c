@@ -158,6 +158,11 @@ int engine_set_memory(struct engine *engine, uint64_t memory_bytes)
     return error;
 }
 
+uint64_t engine_memory(const struct engine *engine)
+{
+    return atomic_load_explicit(&engine->memory_bytes, memory_order_relaxed);
+}
+
 void engine_set_journal(struct engine *engine, const struct journal *journal)
 {
     INVARIANT(engine->threads == NULL);

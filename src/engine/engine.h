@@ -101,6 +101,7 @@ MUST_CHECK int engine_tuning_set(struct engine *engine,
  * Errors: -ERR_RANGE beyond memory_bytes_max, or for what was preallocated;
  *         -ERR_MEMORY. */
 MUST_CHECK int engine_set_memory(struct engine *engine, uint64_t memory_bytes);
+uint64_t engine_memory(const struct engine *engine);
 
 /* Moves a page from one slab class to another, in the background. Class 0 is
  * the pool; a source below 0 is any class that can spare one. */

@@ -176,9 +176,11 @@ static void put_moves(struct engine *engine, struct stats_out *out)
         stats_put_u64(out, "slab_reassign_running", mover->running);
         stats_put_u64(out, "slabs_moved", moves.slabs_moved);
     }
-    stats_put_u64(out, "lru_crawler_running",
-                  crawler_is_running(&engine->crawler));
-    stats_put_u64(out, "lru_crawler_starts", engine->crawler.starts);
+    if (engine->crawler.enabled) {
+        stats_put_u64(out, "lru_crawler_running",
+                      crawler_is_running(&engine->crawler));
+        stats_put_u64(out, "lru_crawler_starts", engine->crawler.starts);
+    }
     if (engine->tuning.maintain)
         stats_put_u64(out, "lru_maintainer_juggles", engine->juggles);
 }
@@ -192,16 +194,19 @@ static void put_items(const struct engine *engine, const struct sums *sums,
     stats_put_u64(out, "bytes", sums->classes.bytes);
     stats_put_u64(out, "curr_items", engine_items(engine));
     stats_put_u64(out, "total_items", sums->counts.all.total_items);
-    stats_put_u64(out, "slab_global_page_pool", region_pool(&engine->region));
+    stats_put_u64(out, "slab_global_page_pool", region_idle(&engine->region));
     stats_put_u64(out, "expired_unfetched", lru->expired_unfetched);
     stats_put_u64(out, "evicted_unfetched", lru->evicted_unfetched);
-    stats_put_u64(out, "evicted_active", lru->evicted_active);
+    if (engine->tuning.maintain)
+        stats_put_u64(out, "evicted_active", lru->evicted_active);
     stats_put_u64(out, "evictions", lru->evicted);
     stats_put_u64(out, "reclaimed", lru->reclaimed);
     stats_put_u64(out, "crawler_reclaimed", sums->classes.crawler_reclaimed);
     stats_put_u64(out, "crawler_items_checked",
                   sums->classes.crawler_items_checked);
     stats_put_u64(out, "lrutail_reflocked", lru->lrutail_reflocked);
+    if (!engine->tuning.maintain)
+        return;
     stats_put_u64(out, "moves_to_cold", lru->moves_to_cold);
     stats_put_u64(out, "moves_to_warm", lru->moves_to_warm);
     stats_put_u64(out, "moves_within_lru", lru->moves_within_lru);
@@ -265,6 +270,7 @@ static void put_class_items(struct engine *engine, const struct sums *sums,
 {
     const struct engine_lru_counters *lru = &sums->lru[class];
     const struct engine_class_counters *counts = &sums->counts.classes[class];
+    bool maintain = engine->tuning.maintain;
     struct lists_seen seen;
     uint64_t number;
 
@@ -275,11 +281,15 @@ static void put_class_items(struct engine *engine, const struct sums *sums,
         return;
 #define PUT(key, value) put_class(out, "items:", class, key, value)
     PUT("number", number);
-    PUT("number_hot", seen.counts[LRU_HOT]);
-    PUT("number_warm", seen.counts[LRU_WARM]);
-    PUT("number_cold", seen.counts[LRU_COLD]);
-    PUT("age_hot", seen.ages_s[LRU_HOT]);
-    PUT("age_warm", seen.ages_s[LRU_WARM]);
+    if (maintain) {
+        PUT("number_hot", seen.counts[LRU_HOT]);
+        PUT("number_warm", seen.counts[LRU_WARM]);
+        PUT("number_cold", seen.counts[LRU_COLD]);
+        if (engine->tuning.temporary_ttl_s >= 0)
+            PUT("number_temp", seen.counts[LRU_TEMP]);
+        PUT("age_hot", seen.ages_s[LRU_HOT]);
+        PUT("age_warm", seen.ages_s[LRU_WARM]);
+    }
     PUT("age", seen.ages_s[LRU_COLD]);
     PUT("mem_requested", counts->bytes);
     PUT("evicted", lru->evicted);
@@ -290,10 +300,13 @@ static void put_class_items(struct engine *engine, const struct sums *sums,
     PUT("reclaimed", lru->reclaimed);
     PUT("expired_unfetched", lru->expired_unfetched);
     PUT("evicted_unfetched", lru->evicted_unfetched);
-    PUT("evicted_active", lru->evicted_active);
+    if (maintain)
+        PUT("evicted_active", lru->evicted_active);
     PUT("crawler_reclaimed", counts->crawler_reclaimed);
     PUT("crawler_items_checked", counts->crawler_items_checked);
     PUT("lrutail_reflocked", lru->lrutail_reflocked);
+    if (!maintain)
+        return;
     PUT("moves_to_cold", lru->moves_to_cold);
     PUT("moves_to_warm", lru->moves_to_warm);
     PUT("moves_within_lru", lru->moves_within_lru);

@@ -32,6 +32,12 @@ static bool may_reassign(const struct engine *engine)
 
 /* ---- which class, which page ---- */
 
+static uint32_t pages_of(const struct engine *engine, unsigned index)
+{
+    return __atomic_load_n(&slab_class_at(&engine->slabs, index)->pages,
+                           __ATOMIC_RELAXED);
+}
+
 /* How gladly a class would give up a page. */
 struct offer {
     unsigned class; /* 0: none. */
@@ -99,7 +105,7 @@ static bool has_dead_tail(struct engine_thread *thread, unsigned index)
     return dead;
 }
 
-unsigned mover_donor(struct engine *engine, unsigned but)
+unsigned mover_donor(struct engine *engine, unsigned but, uint32_t pages_min)
 {
     struct offer best = {.class = 0};
     unsigned i;
@@ -107,7 +113,7 @@ unsigned mover_donor(struct engine *engine, unsigned but)
     for (i = 1; i <= engine->slabs.count; i++) {
         struct offer offer;
 
-        if (i == but)
+        if (i == but || pages_of(engine, i) < pages_min)
             continue;
         offer = offer_of(engine, i);
         if (is_better(&offer, &best))
@@ -126,7 +132,7 @@ static unsigned sparing_donor(struct engine_thread *thread, unsigned but)
     for (i = 1; i <= engine->slabs.count; i++) {
         struct slab_class *class = slab_class_at(&engine->slabs, i);
 
-        if (i == but || __atomic_load_n(&class->pages, __ATOMIC_RELAXED) == 0)
+        if (i == but || pages_of(engine, i) == 0)
             continue;
         if (slab_unused(class) >= class->per_page || has_dead_tail(thread, i))
             return i;
@@ -284,7 +290,7 @@ static bool begin_try(struct engine_thread *thread, unsigned index,
     if (!engine->keep_all && number >= MOVER_PAGES_MAX / 2)
         return begin_with_any(engine, index);
     donor = engine->keep_all ? sparing_donor(thread, index)
-                             : mover_donor(engine, index);
+                             : mover_donor(engine, index, 1);
     return donor != 0 && begin(engine, donor, index, number == 0);
 }
 
@@ -307,10 +313,9 @@ static struct item *take_from_others(struct engine_thread *thread,
  * even beyond the limit. */
 static struct item *take_beyond(struct engine *engine, unsigned index)
 {
-    struct slab_class *class = slab_class_at(&engine->slabs, index);
     uint32_t page;
 
-    if (__atomic_load_n(&class->pages, __ATOMIC_RELAXED) != 0)
+    if (pages_of(engine, index) != 0)
         return NULL;
     page = region_take_page_beyond(&engine->region);
     return page != 0 ? take_of_page(engine, index, page) : NULL;
@@ -374,7 +379,7 @@ static bool begin_shrinking(struct engine_thread *thread)
     if (region_excess(&engine->region) == 0)
         return false;
     donor =
-        engine->keep_all ? sparing_donor(thread, 0) : mover_donor(engine, 0);
+        engine->keep_all ? sparing_donor(thread, 0) : mover_donor(engine, 0, 1);
     return donor != 0 && begin(engine, donor, 0, false);
 }
 
@@ -402,10 +407,14 @@ static bool is_class(const struct engine *engine, int class)
     return class >= 0 && (unsigned)class <= engine->slabs.count;
 }
 
+/* Of the pool as `stats` shows it: pages that never had a class find one by
+ * themselves. */
 static enum engine_reassign take_spare(struct engine *engine, unsigned to)
 {
-    uint32_t page = region_take_page(&engine->region);
+    uint32_t page = 0;
 
+    if (region_idle(&engine->region) > 0)
+        page = region_take_page(&engine->region);
     if (page == 0)
         return ENGINE_REASSIGN_NO_SPARE;
     give_page(engine, to, page);
@@ -419,18 +428,19 @@ static enum engine_reassign reassign(struct engine *engine, unsigned from,
     if (from == 0)
         return take_spare(engine, to);
     /* The last page stays, or the class would take another one at once. */
-    if (__atomic_load_n(&slab_class_at(&engine->slabs, from)->pages,
-                        __ATOMIC_RELAXED) < 2 ||
-        !begin(engine, from, to, true))
+    if (pages_of(engine, from) < 2 || !begin(engine, from, to, true))
         return ENGINE_REASSIGN_NO_SPARE;
     return ENGINE_REASSIGN_BEGUN;
 }
 
 static enum engine_reassign reassign_any(struct engine *engine, unsigned to)
 {
-    unsigned donor = mover_donor(engine, to);
+    unsigned donor = mover_donor(engine, to, 2);
 
-    return donor != 0 ? reassign(engine, donor, to) : ENGINE_REASSIGN_NO_SPARE;
+    /* memcached's word for it. */
+    if (donor == 0)
+        return ENGINE_REASSIGN_NO_CLASS;
+    return reassign(engine, donor, to);
 }
 
 enum engine_reassign engine_reassign_page(struct engine *engine, int from,

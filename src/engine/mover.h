@@ -32,9 +32,9 @@ bool mover_begin(struct engine *engine, unsigned from, unsigned to);
 /* Whether a page is moving. Thread: any. */
 bool mover_is_running(const struct engine *engine);
 
-/* The class that would miss a page least, but for one: with unused chunks for
- * a page, else the one with the oldest tail; a class's last page is taken
- * from it only where there is no other. 0: none has any. */
-unsigned mover_donor(struct engine *engine, unsigned but);
+/* The class that would miss a page least, but for one, of those with so many:
+ * with unused chunks for a page, else the one with the oldest tail; a class's
+ * last page is taken from it only where there is no other. 0: none. */
+unsigned mover_donor(struct engine *engine, unsigned but, uint32_t pages_min);
 
 #endif

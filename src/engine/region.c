@@ -219,6 +219,11 @@ uint32_t region_pool(const struct region *region)
     return limit > used ? limit - used : 0;
 }
 
+uint32_t region_idle(const struct region *region)
+{
+    return atomic_load_explicit(&region->pages_idle, memory_order_relaxed);
+}
+
 int region_set_limit(struct region *region, uint64_t memory_bytes)
 {
     uint64_t pages = pages_for(memory_bytes, region->page_bytes);

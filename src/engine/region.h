@@ -63,8 +63,9 @@ uint32_t region_take_page(struct region *region);
 uint32_t region_take_page_beyond(struct region *region);
 /* Back to the pool. */
 void region_give_page(struct region *region, uint32_t page);
-/* How many are left in the pool. */
+/* How many are left in the pool; and how many of these were given back. */
 uint32_t region_pool(const struct region *region);
+uint32_t region_idle(const struct region *region);
 
 /* Errors: -ERR_RANGE when the mapping does not go so far; -ERR_MEMORY. */
 MUST_CHECK int region_set_limit(struct region *region, uint64_t memory_bytes);

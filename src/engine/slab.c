@@ -25,10 +25,12 @@ static void fill_lookup(struct slabs *slabs)
 int slabs_init(struct slabs *slabs, struct region *region,
                const struct slab_sizes *sizes)
 {
+    const uint64_t granule = (uint64_t)1 << region->granule_shift;
     const struct slab_sizes_input input = {
         .page_bytes = region->page_bytes,
-        .chunk_bytes_max = sizes->chunk_bytes_max,
-        .granule_bytes = (uint64_t)1 << region->granule_shift,
+        .chunk_bytes_max =
+            (sizes->chunk_bytes_max + granule - 1) & ~(granule - 1),
+        .granule_bytes = granule,
         .room_bytes_min = sizes->room_bytes_min,
         .growth = sizes->growth,
         .given = sizes->given,

@@ -22,9 +22,9 @@ const struct engine_tuning engine_tuning_default = {
     .automove_free_ratio = 0.01,
 };
 
-static bool is_fraction(double value)
+static bool is_ratio(double value)
 {
-    return value >= 0.0 && value <= 1.0;
+    return value >= -FACTOR_MAX && value <= FACTOR_MAX;
 }
 
 static bool is_factor(double value)
@@ -35,14 +35,13 @@ static bool is_factor(double value)
 /* A comparison with what is no number is false, so that is refused, too. */
 static bool is_possible(const struct engine_tuning *in)
 {
-    return in->hot_percent >= 1 && in->warm_percent >= 1 &&
-           in->hot_percent <= ENGINE_LRU_PERCENT_MAX &&
+    return in->hot_percent <= ENGINE_LRU_PERCENT_MAX &&
            in->warm_percent <= ENGINE_LRU_PERCENT_MAX &&
            in->hot_percent + in->warm_percent <= ENGINE_LRU_PERCENT_MAX &&
            is_factor(in->hot_age_factor) && is_factor(in->warm_age_factor) &&
            in->automove <= ENGINE_AUTOMOVE_EAGER &&
-           is_fraction(in->automove_ratio) &&
-           is_fraction(in->automove_free_ratio) &&
+           is_ratio(in->automove_ratio) &&
+           is_ratio(in->automove_free_ratio) &&
            in->automove_window_s >= ENGINE_AUTOMOVE_WINDOW_MIN_S &&
            in->automove_window_s <= ENGINE_AUTOMOVE_WINDOW_MAX_S;
 }

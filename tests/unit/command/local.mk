@@ -2,6 +2,7 @@
 noinst_HEADERS += tests/unit/command/client.h
 check_PROGRAMS += \
 	tests/unit/command/test_admin \
+	tests/unit/command/test_tuning \
 	tests/unit/command/test_crawler \
 	tests/unit/command/test_detail \
 	tests/unit/command/test_meta \
@@ -16,3 +17,4 @@ tests_unit_command_test_admin_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_stream_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_crawler_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_detail_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
+tests_unit_command_test_tuning_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)

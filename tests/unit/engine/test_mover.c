@@ -324,7 +324,7 @@ static const struct {
     {1, 1, ENGINE_REASSIGN_SAME},       {0, 0, ENGINE_REASSIGN_SAME},
     {1, 255, ENGINE_REASSIGN_NO_CLASS}, {255, 1, ENGINE_REASSIGN_NO_CLASS},
     {1, -1, ENGINE_REASSIGN_NO_CLASS},  {1, 2, ENGINE_REASSIGN_NO_SPARE},
-    {-1, 2, ENGINE_REASSIGN_NO_SPARE},  {0, 2, ENGINE_REASSIGN_BEGUN},
+    {-1, 2, ENGINE_REASSIGN_NO_CLASS},  {0, 2, ENGINE_REASSIGN_NO_SPARE},
 };
 
 START_TEST(orders_are_answered)
@@ -334,6 +334,24 @@ START_TEST(orders_are_answered)
         engine_reassign_page(fx.engine, orders[_i].from, orders[_i].to),
         orders[_i].result);
     work();
+    fixture_fini(&fx);
+}
+END_TEST
+
+START_TEST(the_pool_gives_what_it_was_given)
+{
+    set_up(4, false);
+    put_many(0, 3 * per_page(SMALL), SMALL);
+    reassign(class_of(SMALL), 0);
+    work();
+    ck_assert_uint_eq(stat_of(&fx, "slab_global_page_pool"), 1);
+    reassign(0, 2);
+    ck_assert_uint_eq(stat_of(&fx, "slab_global_page_pool"), 0);
+    ck_assert_uint_eq(pages_of(2), 1);
+    ck_assert_int_eq(engine_reassign_page(fx.engine, -1, 3),
+                     ENGINE_REASSIGN_BEGUN);
+    work();
+    ck_assert_uint_eq(pages_of(3), 1);
     fixture_fini(&fx);
 }
 END_TEST
@@ -512,6 +530,7 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, what_is_read_moves_and_stays, 0, 2);
     tcase_add_test(tests, a_reader_of_parts_is_waited_for);
     tcase_add_loop_test(tests, orders_are_answered, 0, COUNT_OF(orders));
+    tcase_add_test(tests, the_pool_gives_what_it_was_given);
     tcase_add_test(tests, no_page_moves_where_that_is_off);
     tcase_add_test(tests, a_class_in_need_gets_a_page);
     tcase_add_test(tests, what_is_under_way_serves_who_is_in_need);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the options mean for the engine. */
+#ifndef ENGINE_OPTIONS_H
+#define ENGINE_OPTIONS_H
+
+#include "src/engine/engine.h"
+#include "src/options.h"
+
+/* config points into the rest. */
+struct engine_setup {
+    struct engine_config config;
+    struct engine_tuning tuning;
+    uint32_t chunk_sizes[ENGINE_CLASSES_MAX];
+};
+
+/* Errors: a status to exit with, and a sentence for the operator. */
+MUST_CHECK int engine_options_fill(const struct options *options,
+                                   struct engine_setup *setup,
+                                   char words[OPTIONS_WORDS_MAX]);
+
+/* Puts what has changed since the start into the options to be shown. */
+void engine_options_update(const struct engine *engine,
+                           struct options *options);
+
+#endif
