@@ -8,7 +8,8 @@
 
 #define COMMAND_METRICS(X) \
     X(cmd_meta, "Meta commands that ask about an item (me)") \
-    X(cmd_flush, "flush_all commands that were refused (-F)") \
+    X(cmd_flush, "flush_all commands that were refused") \
+    X(delete_misses, "md commands that found another version") \
     X(auth_cmds, "Times that clients tried to prove who they are") \
     X(auth_errors, "Times that they failed")
 

@@ -197,6 +197,8 @@ static void execute_store(struct command_thread *thread, const struct op *op,
     if (UNLIKELY(tail[0] != '\r' || tail[1] != '\n')) {
         if (request->verb != REQUEST_MS)
             detail_count(thread, op->key.bytes, DETAIL_SET);
+        execute_write(thread, op, request, &write);
+        engine_count_spoilt(thread->engine_thread, &write);
         reply(request, REPLY("CLIENT_ERROR bad data chunk"), out);
         return;
     }
@@ -430,6 +432,8 @@ void execute(struct command_thread *thread, const struct op *op,
              const struct request *request, struct sink *out)
 {
     if (UNLIKELY(request->error != REQUEST_FINE)) {
+        if (request->verb == REQUEST_FLUSH_ALL)
+            METRIC_UP(thread->counters.cmd_flush);
         answer_error(request, out);
         return;
     }

@@ -428,6 +428,8 @@ void meta_delete(struct command_thread *thread, const struct op *op,
     removal.compare = wants_cas(thread, meta, &removal.cas);
     outcome = engine_remove_as(thread->engine_thread, &removal);
     code = code_of(outcome);
+    if (outcome == ENGINE_EXISTS)
+        METRIC_UP(thread->counters.delete_misses);
     if (code == NULL)
         sink_put_literal(out, "SERVER_ERROR out of memory\r\n");
     else if (outcome != ENGINE_STORED || !meta_has(meta, 'q'))

@@ -319,6 +319,15 @@ static void commit_body(struct session *session, struct sink *out)
     answer_stored(session, &body->request, stored, out);
 }
 
+static void refuse_body(struct session *session, struct sink *out)
+{
+    struct body *body = session->body;
+
+    engine_count_spoilt(session->thread->engine_thread, &body->write);
+    if (!body->request.noreply)
+        sink_put_literal(out, "CLIENT_ERROR bad data chunk\r\n");
+}
+
 static void finish_body(struct session *session, const char *tail,
                         struct sink *out)
 {
@@ -328,8 +337,8 @@ static void finish_body(struct session *session, const char *tail,
 
     if (session->binary || (tail[0] == '\r' && tail[1] == '\n'))
         commit_body(session, out);
-    else if (!body->request.noreply)
-        sink_put_literal(out, "CLIENT_ERROR bad data chunk\r\n");
+    else
+        refuse_body(session, out);
     if (UNLIKELY(thread->observed & OBSERVE_LOG))
         request_log_answer(thread, NULL, &body->request, out, before);
     drop_body(session);

@@ -267,8 +267,6 @@ void alloc_retire(struct engine_thread *thread, struct item *item)
 
     alloc_count_item(thread, item, -1);
     lock_take(&class->lock);
-    if (engine_is_dead(thread, item) && !(item_marks(item) & ITEM_FETCHED))
-        METRIC_UP(class->counters.expired_unfetched);
     lru_unlink(&engine->slabs, item);
     /* One reference, the owner's: nobody can add another without the bucket,
      * which the caller has. */

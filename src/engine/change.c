@@ -18,6 +18,7 @@ void change_init(struct change *change, struct engine_thread *thread,
     change->key = *key;
     change->spare = NULL;
     change->class_wanted = 0;
+    change->revises = false;
 }
 
 void change_fini(struct change *change)
@@ -47,6 +48,22 @@ void change_begin(struct change *change)
     change->slot =
         table_find(table, change->place, change->key.hash, change->key.bytes);
     note_old(change);
+}
+
+void change_count_dead(struct engine_thread *thread, const struct item *item)
+{
+    if (engine_is_flushed(thread, item))
+        METRIC_UP(thread->counts.all.get_flushed);
+    else
+        METRIC_UP(thread->counts.all.get_expired);
+}
+
+void change_begin_lookup(struct change *change)
+{
+    change_begin(change);
+    if (UNLIKELY(change->slot.item != NULL && !change->live) &&
+        change->spare == NULL) /* Else it is the second try. */
+        change_count_dead(change->thread, change->slot.item);
 }
 
 void change_begin_by_hash(struct change *change)
@@ -242,7 +259,8 @@ void change_publish(struct change *change, stamp_t stamp)
 
     item_set_stamp(item, stamp);
     item_set_accessed(item, thread->now_s);
-    METRIC_UP(thread->counts.all.total_items);
+    if (!change->revises)
+        METRIC_UP(thread->counts.all.total_items);
     if (item == old) {
         count_resized(thread, item, change->old_bytes);
         return;
@@ -267,6 +285,12 @@ void change_drop_dead(struct change *change)
 {
     change_forget(change->thread, change->key.hash, change->slot.item);
     change_drop(change);
+}
+
+void change_clear(struct change *change)
+{
+    if (change->slot.item != NULL && !change->live)
+        change_drop_dead(change);
 }
 
 void change_set_life(struct change *change, uint32_t expires_at_s)

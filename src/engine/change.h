@@ -30,6 +30,8 @@ struct change {
     size_t old_bytes;      /* Of slot.item. */
     struct item *spare;    /* Chunk got beforehand; stays for the next try. */
     unsigned class_wanted; /* Of the chunk; 0: none was looked for. */
+    bool revises; /* The item is the same one with other bytes: not counted as
+                     one more. */
 };
 
 void change_init(struct change *change, struct engine_thread *thread,
@@ -38,6 +40,8 @@ void change_init(struct change *change, struct engine_thread *thread,
 void change_fini(struct change *change);
 
 void change_begin(struct change *change);
+/* The same for a client, who may come upon a dead item: counted as such. */
+void change_begin_lookup(struct change *change);
 /* The same for whoever knows the hash alone. */
 void change_begin_by_hash(struct change *change);
 void change_end(struct change *change);
@@ -54,8 +58,12 @@ void change_publish(struct change *change, stamp_t stamp);
 
 /* The key's item is gone. The journal is the caller's business. */
 void change_drop(struct change *change);
+/* A lookup came upon a dead item. */
+void change_count_dead(struct engine_thread *thread, const struct item *item);
 /* Drops a dead item and tells the journal that it was forgotten. */
 void change_drop_dead(struct change *change);
+/* The same if there is one. */
+void change_clear(struct change *change);
 
 /* Tells the journal of an item that goes by itself: evicted or expired. */
 void change_forget(struct engine_thread *thread, uint64_t hash,

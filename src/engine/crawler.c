@@ -159,6 +159,21 @@ static bool is_wanted(const struct engine *engine, const struct item *item,
     return engine_classes_have(classes, region_class(&engine->region, page));
 }
 
+/* As memcached counts them: those that a client comes upon do not count, nor
+ * do the flushed. */
+static void count_unfetched(struct engine_thread *thread,
+                            const struct item *item)
+{
+    struct slab_class *class =
+        slab_class_at(&thread->engine->slabs, item->slab_class);
+
+    if (engine_is_flushed(thread, item) || (item_marks(item) & ITEM_FETCHED))
+        return;
+    lock_take(&class->lock);
+    METRIC_UP(class->counters.expired_unfetched);
+    lock_release(&class->lock);
+}
+
 static void check_item(struct engine_thread *thread, struct place place,
                        struct item *item)
 {
@@ -171,6 +186,7 @@ static void check_item(struct engine_thread *thread, struct place place,
     if (!engine_is_dead(thread, item))
         return;
     METRIC_UP(counts->crawler_reclaimed);
+    count_unfetched(thread, item);
     hash = table_hash(table, item);
     change_forget(thread, hash, item);
     table_remove(table, place, table_find_item(table, place, hash, item));

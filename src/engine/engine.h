@@ -298,6 +298,9 @@ enum engine_outcome engine_commit(struct engine_thread *thread,
                                   const struct engine_write *write,
                                   struct item **item, stamp_t *stamp);
 void engine_discard(struct engine_thread *thread, struct item **item);
+/* A value that came with a wrong end is a set that was not stored. */
+void engine_count_spoilt(struct engine_thread *thread,
+                         const struct engine_write *write);
 
 /* The slab class that a value is stored in; 0 when none is large enough. */
 unsigned engine_class_of(const struct engine *engine,
@@ -373,7 +376,8 @@ enum engine_outcome engine_look(struct engine_thread *thread,
                                 const struct engine_key *key,
                                 struct engine_look *look,
                                 struct engine_view *view);
-/* Finds a live item; counts and marks nothing. When true, view is open. */
+/* Finds a live item; counts no get and marks nothing. When true, view is open.
+ */
 bool engine_peek(struct engine_thread *thread, const struct engine_key *key,
                  struct engine_view *view);
 

@@ -9,23 +9,12 @@
 
 /* ---- looking ---- */
 
-static void count_miss(struct change *change, const struct engine_look *look)
-{
-    struct engine_counters *counts = &change->thread->counts.all;
-
-    if (look->touch) {
-        METRIC_UP(counts->cmd_touch);
-        METRIC_UP(counts->touch_misses);
-    } else {
-        METRIC_UP(counts->get_misses);
-    }
-}
-
-/* A touch is counted as such and not as a get, as with gat. */
-static void count_found(struct change *change, const struct engine_look *look)
+/* A touch is counted as such and not as a get, as with gat; but a miss is
+ * always a get's. What was made on the way was found. */
+static void count_found(struct change *change, const struct engine_look *look,
+                        const struct item *item)
 {
     struct engine_thread *thread = change->thread;
-    const struct item *item = change->slot.item;
 
     if (look->touch) {
         METRIC_UP(thread->counts.all.cmd_touch);
@@ -75,7 +64,7 @@ static enum engine_outcome look_at(struct change *change,
     struct engine_thread *thread = change->thread;
     struct item *item = change->slot.item;
 
-    count_found(change, look);
+    count_found(change, look, item);
     grant(change, look);
     read_open_view(view, item, change->place);
     if (!look->silent)
@@ -98,6 +87,7 @@ static bool vivify(struct change *change, struct engine_look *look,
     if (!change_room(change, &shape))
         return false;
     change_publish(change, change_record(change, MUTATION_SET));
+    count_found(change, look, change->item);
     look->won = true;
     look->state = look->vivify_state;
     look->expired_at_s = look->vivify_expires_at_s;
@@ -116,16 +106,15 @@ enum engine_outcome engine_look(struct engine_thread *thread,
     look->won = false;
     change_init(&change, thread, key);
     do {
-        change_begin(&change);
+        change_begin_lookup(&change);
         if (change.live) {
             outcome = look_at(&change, look, view);
             break; /* The view keeps the bucket. */
         }
-        if (change.spare == NULL)
-            count_miss(&change, look);
         if (!look->vivify) {
+            METRIC_UP(thread->counts.all.get_misses);
             if (change.slot.item != NULL)
-                read_drop_dead(&change);
+                change_drop_dead(&change);
             change_end(&change);
             outcome = ENGINE_NOT_FOUND;
             break;
@@ -143,15 +132,16 @@ enum engine_outcome engine_look(struct engine_thread *thread,
 bool engine_peek(struct engine_thread *thread, const struct engine_key *key,
                  struct engine_view *view)
 {
-    struct table *table = &thread->engine->table;
-    struct place place = table_lock(table, key->hash);
-    struct slot slot = table_find(table, place, key->hash, key->bytes);
+    struct change change;
 
-    if (slot.item != NULL && !engine_is_dead(thread, slot.item)) {
-        read_open_view(view, slot.item, place);
+    change_init(&change, thread, key);
+    change_begin_lookup(&change);
+    if (change.live) {
+        read_open_view(view, change.slot.item, change.place);
         return true;
     }
-    table_unlock(place);
+    change_clear(&change);
+    change_end(&change);
     return false;
 }
 
@@ -166,7 +156,7 @@ static enum engine_outcome decide(struct change *change,
         return ENGINE_NOT_FOUND;
     if (removal->compare && item_cas(change->slot.item) != removal->cas)
         return ENGINE_EXISTS;
-    if (change->spare == NULL) /* Else it is the second try. */
+    if (!removal->stale && !removal->empty)
         METRIC_UP(engine_class_counts(thread, change->slot.item->slab_class)
                       ->delete_hits);
     return ENGINE_STORED;
@@ -277,7 +267,7 @@ enum engine_outcome engine_remove_as(struct engine_thread *thread,
         return engine_remove(thread, &removal->key);
     change_init(&change, thread, &removal->key);
     do {
-        change_begin(&change);
+        change_begin_lookup(&change);
         attempt = remove_inside(&change, removal, &outcome);
         change_end(&change);
     } while (attempt == ATTEMPT_NO_CHUNK && change_fetch_spare(&change));

@@ -66,17 +66,6 @@ void read_count_hit(struct engine_thread *thread, const struct item *item,
     }
 }
 
-void read_drop_dead(struct change *change)
-{
-    struct engine_counters *counts = &change->thread->counts.all;
-
-    if (engine_is_flushed(change->thread, change->slot.item))
-        METRIC_UP(counts->get_flushed);
-    else
-        METRIC_UP(counts->get_expired);
-    change_drop_dead(change);
-}
-
 bool engine_get(struct engine_thread *thread, const struct engine_key *key,
                 struct engine_view *view)
 {
@@ -94,7 +83,8 @@ bool engine_get(struct engine_thread *thread, const struct engine_key *key,
         struct change change = {
             .thread = thread, .key = *key, .place = place, .slot = slot};
 
-        read_drop_dead(&change);
+        change_count_dead(thread, slot.item);
+        change_drop_dead(&change);
     }
     METRIC_UP(thread->counts.all.get_misses);
     table_unlock(place);
@@ -110,7 +100,7 @@ static bool touch_inside(struct change *change, uint32_t expires_at_s)
     if (!change->live) {
         METRIC_UP(thread->counts.all.touch_misses);
         if (change->slot.item != NULL)
-            read_drop_dead(change);
+            change_drop_dead(change);
         return false;
     }
     METRIC_UP(
@@ -126,7 +116,7 @@ bool engine_get_and_touch(struct engine_thread *thread,
     struct change change;
 
     change_init(&change, thread, key);
-    change_begin(&change);
+    change_begin_lookup(&change);
     if (!touch_inside(&change, expires_at_s)) {
         change_end(&change);
         return false;
@@ -144,7 +134,7 @@ enum engine_outcome engine_touch(struct engine_thread *thread,
     bool found;
 
     change_init(&change, thread, key);
-    change_begin(&change);
+    change_begin_lookup(&change);
     found = touch_inside(&change, expires_at_s);
     if (found)
         (void)lru_touch(change.slot.item, thread->now_s);

@@ -11,7 +11,5 @@ void read_open_view(struct engine_view *view, struct item *item,
 /* Counts where the item was found. */
 void read_count_hit(struct engine_thread *thread, const struct item *item,
                     unsigned list);
-/* Drops a dead item that somebody asked for. */
-void read_drop_dead(struct change *change);
 
 #endif

@@ -145,12 +145,21 @@ static enum engine_outcome refuse(struct engine_thread *thread,
     if (write->mode != ENGINE_SET)
         return outcome;
     change_init(&change, thread, &write->key);
-    change_begin(&change);
+    change_begin_lookup(&change);
     if (change.slot.item != NULL)
         change_drop(&change);
     (void)change_record(&change, MUTATION_REMOVE);
     change_end(&change);
     return outcome;
+}
+
+void engine_count_spoilt(struct engine_thread *thread,
+                         const struct engine_write *write)
+{
+    unsigned class = engine_class_of(thread->engine, write);
+
+    if (class != 0)
+        METRIC_UP(engine_class_counts(thread, class)->cmd_set);
 }
 
 static void count_store(struct engine_thread *thread, unsigned class)
@@ -191,8 +200,10 @@ static enum attempt store_inside(struct change *change,
     bool joining = is_joining(write->mode) && change->live;
 
     *outcome = decide(change, write);
-    if (*outcome != ENGINE_STORED)
+    if (*outcome != ENGINE_STORED) {
+        change_clear(change);
         return ATTEMPT_DONE;
+    }
     if (is_invalidating(change, write)) {
         shape.expires_at_s = old->expires_at_s;
         shape.state |= ITEM_STATE_STALE;
@@ -275,7 +286,7 @@ enum engine_outcome engine_store(struct engine_thread *thread,
 
     change_init(&change, thread, &write->key);
     do {
-        change_begin(&change);
+        change_begin_lookup(&change);
         attempt = store_inside(&change, write, given, &outcome, stamp);
         change_end(&change);
     } while (attempt == ATTEMPT_NO_CHUNK && change_fetch_spare(&change));
@@ -324,7 +335,7 @@ static enum engine_outcome commit_whole(struct engine_thread *thread,
     struct change change;
 
     change_init(&change, thread, &write->key);
-    change_begin(&change);
+    change_begin_lookup(&change);
     old = change.slot.item;
     outcome = decide(&change, write);
     if (outcome == ENGINE_STORED && is_invalidating(&change, write)) {
@@ -337,6 +348,8 @@ static enum engine_outcome commit_whole(struct engine_thread *thread,
         change_publish(&change, change_record(&change, MUTATION_SET));
         tell(write, *item, stamp);
         *item = NULL;
+    } else {
+        change_clear(&change);
     }
     change_end(&change);
     if (outcome == ENGINE_NO_MEMORY)
@@ -361,7 +374,7 @@ static enum engine_outcome hold_live(struct engine_thread *thread,
 
     joint->old = NULL;
     change_init(&change, thread, &write->key);
-    change_begin(&change);
+    change_begin_lookup(&change);
     outcome = decide(&change, write);
     if (outcome == ENGINE_STORED && change.live) {
         struct engine_view view = {.item = change.slot.item};

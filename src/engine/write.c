@@ -56,6 +56,7 @@ static bool put_number(struct change *change, struct item_shape *shape,
     char digits[NUMBER_DIGITS_MAX];
     size_t size = number_write_u64(digits, counted->value);
 
+    change->revises = change->live && shape->value_size >= size;
     if (shape->value_size < size)
         shape->value_size = size;
     if (!change_room(change, shape))
@@ -79,9 +80,8 @@ static bool begin_count(struct change *change, const struct engine_arith *arith,
                                .cas = arith->given_cas};
 
     *outcome = ENGINE_NOT_FOUND;
-    if (change->spare == NULL) /* Else it is the second try. */
-        count_arith(change->thread, arith, NO_CLASS);
     if (!arith->vivify) {
+        count_arith(change->thread, arith, NO_CLASS);
         if (change->slot.item != NULL)
             change_drop_dead(change);
         return true;
@@ -144,7 +144,7 @@ enum engine_outcome engine_count(struct engine_thread *thread,
     *counted = (struct engine_counted){.cas = STAMP_NONE};
     change_init(&change, thread, &arith->key);
     do {
-        change_begin(&change);
+        change_begin_lookup(&change);
         done = arith_inside(&change, arith, &outcome, counted);
         change_end(&change);
     } while (!done && change_fetch_spare(&change));
@@ -185,7 +185,7 @@ enum engine_outcome engine_remove(struct engine_thread *thread,
     bool found;
 
     change_init(&change, thread, key);
-    change_begin(&change);
+    change_begin_lookup(&change);
     found = change.live;
     count_remove(&change);
     if (change.slot.item != NULL)

@@ -58,7 +58,9 @@ static void start(struct host *host, struct client *client)
     client_init(client, host);
 }
 
-#define OTHERS "STAT cmd_meta 0\r\nSTAT auth_cmds 0\r\nSTAT auth_errors 0\r\n"
+#define OTHERS \
+    "STAT cmd_meta 0\r\nSTAT delete_misses 0\r\nSTAT auth_cmds 0\r\n" \
+    "STAT auth_errors 0\r\n"
 
 START_TEST(plain_statistics_come_in_the_known_order)
 {
@@ -77,6 +79,7 @@ START_TEST(plain_statistics_come_in_the_known_order)
            "STAT cmd_flush 8\r\n"
            "STAT cmd_meta 0\r\n"
            "STAT get_hits 4\r\n"
+           "STAT delete_misses 0\r\n"
            "STAT touch_misses 2\r\n"
            "STAT auth_cmds 0\r\n"
            "STAT auth_errors 0\r\n"
