@@ -201,8 +201,6 @@ static void kick(struct conn *conn)
 {
     if (conn->watches || conn->ready)
         return;
-    if (conn->watches)
-        return;
     METRIC_UP(conn->worker->counters.idle_kicks);
     conn_end(&conn, CONN_END_IDLE);
 }
