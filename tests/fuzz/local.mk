@@ -45,6 +45,11 @@ FUZZ_TARGETS += tests/fuzz/fuzz_text
 tests_fuzz_fuzz_text_LDADD = $(LINK_PROTOCOL) $(FUZZ_MAIN)
 EXTRA_DIST += tests/fuzz/corpus/text
 
+FUZZ_TARGETS += tests/fuzz/fuzz_binary
+tests_fuzz_fuzz_binary_LDADD = $(LINK_COMMAND) $(FUZZ_MAIN)
+EXTRA_DIST += tests/fuzz/corpus/binary
+
+noinst_HEADERS += tests/fuzz/play.h
 FUZZ_TARGETS += tests/fuzz/fuzz_session
 tests_fuzz_fuzz_session_LDADD = $(LINK_COMMAND) $(FUZZ_MAIN)
 EXTRA_DIST += tests/fuzz/corpus/session

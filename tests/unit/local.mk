@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-noinst_HEADERS = tests/unit/unit.h
+noinst_HEADERS = tests/unit/frames.h tests/unit/unit.h

@@ -2,6 +2,8 @@
 noinst_HEADERS += tests/unit/command/client.h
 check_PROGRAMS += \
 	tests/unit/command/test_admin \
+	tests/unit/command/test_auth \
+	tests/unit/command/test_binary \
 	tests/unit/command/test_tuning \
 	tests/unit/command/test_crawler \
 	tests/unit/command/test_detail \
@@ -10,6 +12,8 @@ check_PROGRAMS += \
 	tests/unit/command/test_stats \
 	tests/unit/command/test_stream
 
+tests_unit_command_test_auth_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
+tests_unit_command_test_binary_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_session_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_stats_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_meta_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
