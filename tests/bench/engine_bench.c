@@ -2,19 +2,25 @@
 /* What the engine costs: processor time per operation and bytes per item, over
  * more items than the processor's caches hold.
  *
- *   engine_bench [ITEMS [VALUE_BYTES [THREADS]]] */
+ *   engine_bench [ITEMS [VALUE_BYTES [THREADS [FILE]]]]
+ *
+ * FILE, made anew and removed: where items are kept, and a warm restart. */
 #include "src/base/clock.h"
+#include "src/base/cursor.h"
 #include "src/base/hash.h"
 #include "src/base/invariant.h"
+#include "src/base/memory.h"
 #include "src/base/number.h"
 #include "src/engine/engine.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define KEY_BYTES 16
 #define VALUE_BYTES_MAX 4096
@@ -251,6 +257,49 @@ static void upkeep_until_idle(struct engine *engine)
     engine_thread_free(&thread);
 }
 
+static int open_file(const char *path, struct engine_config *config)
+{
+    int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    if (file < 0 || unlink(path) != 0 ||
+        posix_fallocate(file, 0, (off_t)engine_file_bytes(config)) != 0)
+        return -ERR_SYSTEM;
+    config->in_file = true;
+    config->file = file;
+    return 0;
+}
+
+static double since_ms(uint64_t start_ns)
+{
+    return (double)(processor_ns() - start_ns) / (double)NS_PER_MS;
+}
+
+/* What a stop and a start add. */
+static void measure_restart(const struct engine_config *config,
+                            struct engine **engine)
+{
+    size_t size = engine_save_bytes(*engine);
+    char *saved = memory_new(1, size);
+    char words[ENGINE_WORDS_MAX] = "";
+    uint64_t start_ns = processor_ns();
+    struct writer out;
+    int error;
+
+    INVARIANT(saved != NULL);
+    writer_init(&out, saved, size);
+    engine_save(*engine, &out);
+    printf("%-24s %6.1f ms\n", "save", since_ms(start_ns));
+    engine_free(engine);
+    start_ns = processor_ns();
+    error = engine_new(config, engine);
+    if (error == 0)
+        error = engine_restore(*engine, slice_make(saved, writer_used(&out)),
+                               words);
+    printf("%-24s %6.1f ms %s\n", "restore", since_ms(start_ns), words);
+    INVARIANT(error == 0);
+    memory_free(&saved);
+}
+
 static void read_arguments(int argc, char **argv)
 {
     uint64_t value;
@@ -275,7 +324,9 @@ int main(int argc, char **argv)
     int error;
 
     read_arguments(argc, argv);
-    error = engine_new(&config, &engine);
+    error = argc > 4 ? open_file(argv[4], &config) : 0;
+    if (error == 0)
+        error = engine_new(&config, &engine);
     if (error != 0) {
         fprintf(stderr, "engine_bench: %s\n", error_words(error));
         return EXIT_FAILURE;
@@ -291,6 +342,8 @@ int main(int argc, char **argv)
     measure(engine, "set, overwrite, batched", run_set_batched);
     measure(engine, "get", run_get);
     measure(engine, "get, batched", run_get_batched);
+    if (config.in_file)
+        measure_restart(&config, &engine);
     engine_free(&engine);
     return EXIT_SUCCESS;
 }
