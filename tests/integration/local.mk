@@ -25,6 +25,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_pair_split.py \
 	tests/integration/test_readme.py \
 	tests/integration/test_real_clients.py \
+	tests/integration/test_restart.py \
 	tests/integration/test_sockets.py \
 	tests/integration/test_text_protocol.py \
 	tests/integration/test_tls.py \

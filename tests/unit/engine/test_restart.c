@@ -353,6 +353,22 @@ START_TEST(nothing_is_held_any_more)
 }
 END_TEST
 
+START_TEST(a_file_keeps_its_size)
+{
+    struct fixture fixture;
+    struct kept kept;
+
+    begin(&fixture, &kept);
+    ck_assert_int_eq(
+        engine_set_memory(fixture.engine, (PAGES + 1) * PAGE_BYTES),
+        -ERR_RANGE);
+    ck_assert_int_eq(
+        engine_set_memory(fixture.engine, (PAGES - 1) * PAGE_BYTES),
+        -ERR_RANGE);
+    end(&fixture, &kept);
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 static void expect_refusal(struct kept *kept,
@@ -555,6 +571,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, what_was_flushed_stays_so);
     tcase_add_test(tests, life_goes_on_through_many_restarts);
     tcase_add_test(tests, nothing_is_held_any_more);
+    tcase_add_test(tests, a_file_keeps_its_size);
     tcase_add_test(tests, other_options_are_refused_in_words);
     tcase_add_test(tests, a_page_that_changed_is_refused);
     tcase_add_test(tests, every_cut_is_refused);
