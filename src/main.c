@@ -241,6 +241,7 @@ static void show_settings(void *ctx, struct stats_out *out)
     struct options live = daemon->options;
 
     engine_options_update(daemon->engine, &live);
+    live.detail_enabled = commands_detail_is_on(daemon->commands);
     live.verbosity = log_verbosity();
     options_settings(&live, out);
 }
