@@ -3,74 +3,7 @@
 #include "src/engine_options.h"
 
 #include "src/base/hash.h"
-#include "src/base/invariant.h"
 #include "src/base/memory.h"
-#include "src/base/number.h"
-#include "src/options_value.h"
-
-#include <string.h>
-#include <sysexits.h>
-
-/* memcached's rules for slab_sizes. */
-#define CHUNK_SIZE_MIN 48u
-#define CHUNK_SIZE_STEP_MIN 8u
-
-/* The next number of A-B-C; 0, which is no size, for what is none. */
-static uint32_t take_size(const char **text)
-{
-    size_t length = strcspn(*text, "-");
-    uint32_t size = 0;
-
-    if (number_u32(slice_make(*text, length), &size) != 0)
-        size = 0;
-    *text += length;
-    if (**text == '-')
-        ++*text;
-    return size;
-}
-
-static int check_size(uint32_t size, uint32_t before, int64_t size_max,
-                      char words[OPTIONS_WORDS_MAX])
-{
-    if (size < CHUNK_SIZE_MIN || size > size_max)
-        return options_fail(EX_USAGE, words,
-                            "slab size %u is out of valid range", size);
-    if (size <= before)
-        return options_fail(EX_USAGE, words,
-                            "slab size %u cannot be lower than or equal to a "
-                            "previous class size",
-                            size);
-    if (size <= before + CHUNK_SIZE_STEP_MIN)
-        return options_fail(EX_USAGE, words,
-                            "slab size %u must be at least %u bytes larger "
-                            "than previous class",
-                            size, CHUNK_SIZE_STEP_MIN);
-    return 0;
-}
-
-static int fill_sizes(const struct options *options, struct engine_setup *setup,
-                      char words[OPTIONS_WORDS_MAX])
-{
-    const char *text = options->slab_sizes;
-    uint32_t before = 0;
-    unsigned count = 0;
-    int status = 0;
-
-    if (text == NULL)
-        return 0;
-    while (*text != '\0' && status == 0 &&
-           count < COUNT_OF(setup->chunk_sizes)) {
-        uint32_t size = take_size(&text);
-
-        status = check_size(size, before, options->slab_chunk_max, words);
-        setup->chunk_sizes[count] = size;
-        count++;
-        before = size;
-    }
-    setup->config.chunk_sizes = setup->chunk_sizes;
-    setup->config.chunk_sizes_count = count;
-    return status;
-}
 
 static struct engine_tuning tuning_of(const struct options *options)
 {
@@ -90,9 +23,8 @@ static struct engine_tuning tuning_of(const struct options *options)
     };
 }
 
-int engine_options_fill(const struct options *options,
-                        struct engine_setup *setup,
-                        char words[OPTIONS_WORDS_MAX])
+void engine_options_fill(const struct options *options,
+                         struct engine_setup *setup)
 {
     const char *pair = options->repl_name != NULL ? options->repl_name : "";
 
@@ -114,7 +46,10 @@ int engine_options_fill(const struct options *options,
         .crawler_tocrawl = (uint32_t)options->lru_crawler_tocrawl,
         .track_sizes = options->track_sizes,
         .hash_seed = hash_seed(slice_of(pair))};
-    return fill_sizes(options, setup, words);
+    setup->config.chunk_sizes_count =
+        (unsigned)options_slab_sizes(options, setup->chunk_sizes);
+    if (setup->config.chunk_sizes_count > 0)
+        setup->config.chunk_sizes = setup->chunk_sizes;
 }
 
 void engine_options_update(const struct engine *engine, struct options *options)

@@ -10,13 +10,11 @@
 struct engine_setup {
     struct engine_config config;
     struct engine_tuning tuning;
-    uint32_t chunk_sizes[ENGINE_CLASSES_MAX];
+    uint32_t chunk_sizes[OPTIONS_SLAB_SIZES_MAX];
 };
 
-/* Errors: a status to exit with, and a sentence for the operator. */
-MUST_CHECK int engine_options_fill(const struct options *options,
-                                   struct engine_setup *setup,
-                                   char words[OPTIONS_WORDS_MAX]);
+void engine_options_fill(const struct options *options,
+                         struct engine_setup *setup);
 
 /* Puts what has changed since the start into the options to be shown. */
 void engine_options_update(const struct engine *engine,

@@ -16,6 +16,8 @@ liboptions_a_SOURCES = \
 
 bin_PROGRAMS += twincached
 twincached_SOURCES = \
+	src/daemon.h \
+	src/daemon_stats.c \
 	src/engine_options.c \
 	src/engine_options.h \
 	src/main.c \

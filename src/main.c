@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Puts the layers together: engine, commands, server, replication. What can
  * fail is tried in the foreground and before the first thread. */
+#include "src/daemon.h"
+
 #include "src/base/invariant.h"
 #include "src/base/log.h"
 #include "src/base/memory.h"
-#include "src/base/watch.h"
-#include "src/command/commands.h"
-#include "src/engine/engine.h"
 #include "src/engine_options.h"
-#include "src/options.h"
 #include "src/port_file.h"
 #include "src/process.h"
-#include "src/restart.h"
-#include "src/server/auth_file.h"
-#include "src/server/sasl_users.h"
-#include "src/server/server.h"
-#include "src/server/tls.h"
 #include "src/version.h"
-
-#include "replication/replication.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -43,27 +34,6 @@ _Static_assert(WORDS_MAX >= SASL_USERS_WORDS_MAX, "room for any sentence");
 static const char license[] =
 #include "src/license.inc"
     ;
-
-struct daemon {
-    struct options options;
-    struct clock clock;
-    struct watch *watch;
-    struct restart restart; /* Without -e: nothing is open. */
-    struct engine *engine;
-    struct commands *commands;
-    struct command_thread *threads[SERVER_THREADS_MAX];
-    struct tls *tls;               /* NULL: without -Z. */
-    struct auth_file *auth_file;   /* NULL: without -Y. */
-    struct sasl_users *sasl_users; /* NULL: without -S. */
-    struct server *server;
-    struct replication *replication; /* NULL: a node without a peer. */
-    struct endpoint peer_address;    /* Where it listens. */
-    bool upkeep;                     /* The janitor runs. */
-    bool replicating;                /* The replication's thread runs. */
-    bool started;
-    bool graceful;      /* The stop keeps what a next start may use. */
-    _Atomic int status; /* To exit with. */
-};
 
 /* A step of the start. Returns 0, or the status to exit with and a sentence
  * for the operator. */
@@ -136,14 +106,15 @@ static int make_engine(struct daemon *daemon, char words[WORDS_MAX])
 {
     const struct options *options = &daemon->options;
     struct engine_setup setup;
-    int status = engine_options_fill(options, &setup, words);
+    int status = 0;
     int error = 0;
 
-    if (status == 0 && options->memory_file != NULL)
+    engine_options_fill(options, &setup);
+    if (options->memory_file != NULL)
         status = restart_begin(&daemon->restart, options->memory_file,
                                options->user, &setup.config, &daemon->clock,
                                &daemon->engine, &error, words);
-    else if (status == 0)
+    else
         error = engine_new(&setup.config, &daemon->engine);
     if (status != 0)
         return status;
@@ -197,112 +168,7 @@ static const struct authenticator *authenticator_of(const struct daemon *daemon)
     return NULL;
 }
 
-/* ---- commands and statistics ---- */
-
-static void show_engine(void *ctx, struct stats_out *out)
-{
-    engine_stats(((struct daemon *)ctx)->engine, out);
-}
-
-static void show_watch(void *ctx, struct stats_out *out)
-{
-    watch_stats(((struct daemon *)ctx)->watch, out);
-}
-
-static void show_items(void *ctx, struct stats_out *out)
-{
-    engine_stats_items(((struct daemon *)ctx)->engine, out);
-}
-
-static void show_slabs(void *ctx, struct stats_out *out)
-{
-    engine_stats_slabs(((struct daemon *)ctx)->engine, out);
-}
-
-static void show_sizes(void *ctx, struct stats_out *out)
-{
-    engine_stats_sizes(((struct daemon *)ctx)->engine, out);
-}
-
-static void show_server(void *ctx, struct stats_out *out)
-{
-    server_stats(((struct daemon *)ctx)->server, out);
-}
-
-/* What the command line said, or what commands made of it since. */
-static void show_conns(void *ctx, struct stats_out *out)
-{
-    server_stats_conns(((struct daemon *)ctx)->server, out);
-}
-
-static void show_settings(void *ctx, struct stats_out *out)
-{
-    struct daemon *daemon = ctx;
-    struct options live = daemon->options;
-
-    engine_options_update(daemon->engine, &live);
-    live.detail_enabled = commands_detail_is_on(daemon->commands);
-    live.verbosity = log_verbosity();
-    options_settings(&live, out);
-}
-
-static void show_replication(void *ctx, struct stats_out *out)
-{
-    struct daemon *daemon = ctx;
-
-    if (daemon->replication != NULL)
-        replication_stats(daemon->replication, out);
-}
-
-static void show_repcached(void *ctx, struct stats_out *out)
-{
-    struct daemon *daemon = ctx;
-
-    if (daemon->replication != NULL)
-        replication_stats_repcached(daemon->replication, out);
-}
-
-static void reset_engine(void *ctx)
-{
-    engine_stats_reset(((struct daemon *)ctx)->engine);
-}
-
-static void reset_server(void *ctx)
-{
-    server_stats_reset(((struct daemon *)ctx)->server);
-}
-
-static void reset_watch(void *ctx)
-{
-    watch_stats_reset(((struct daemon *)ctx)->watch);
-}
-
-static const struct {
-    const char *group;
-    commands_stats_fn *fn;
-} sources[] = {
-    {"", show_server},     {"", show_engine},
-    {"", show_watch},      {"", show_repcached},
-    {"conns", show_conns}, {"settings", show_settings},
-    {"items", show_items}, {"slabs", show_slabs},
-    {"sizes", show_sizes}, {"replication", show_replication},
-};
-
-static int register_stats(struct daemon *daemon)
-{
-    int error = 0;
-
-    for (size_t i = 0; i < COUNT_OF(sources) && error == 0; i++)
-        error = commands_add_stats(daemon->commands, sources[i].group,
-                                   sources[i].fn, daemon);
-    if (error == 0)
-        error = commands_add_reset(daemon->commands, reset_engine, daemon);
-    if (error == 0)
-        error = commands_add_reset(daemon->commands, reset_server, daemon);
-    if (error == 0)
-        error = commands_add_reset(daemon->commands, reset_watch, daemon);
-    return error;
-}
+/* ---- commands ---- */
 
 static int refresh_certs(void *ctx, char words[COMMANDS_WORDS_MAX])
 {
@@ -336,7 +202,7 @@ static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
         .refresh_ctx = daemon};
 
     daemon->commands = commands_new(daemon->engine, &config);
-    if (daemon->commands == NULL || register_stats(daemon) != 0)
+    if (daemon->commands == NULL || daemon_register_stats(daemon) != 0)
         return fail(EX_OSERR, words, "out of memory at the start");
     for (int64_t i = 0; i < options->threads; i++) {
         daemon->threads[i] = command_thread_new(daemon->commands);
@@ -619,5 +485,6 @@ int main(int argc, char *argv[])
 #else
     clock_init_real(&daemon.clock);
 #endif
+    daemon.started_at_ns = clock_now(&daemon.clock);
     return run(&daemon);
 }

@@ -122,8 +122,43 @@ def test_a_bad_command_line_changes_nothing(t):
     assert not os.path.exists(pid_path + '.tmp')
 
 
-def test_verbosity_that_a_command_sets_is_shown(t):
+# (command, its reply, setting, value)
+CHANGES = [
+    ('verbosity 2', 'OK', 'verbosity', '2'),
+    ('stats detail on', 'OK', 'detail_enabled', 'yes'),
+    ('stats detail off', 'OK', 'detail_enabled', 'no'),
+    ('lru_crawler disable', 'OK', 'lru_crawler', 'no'),
+    ('lru_crawler enable', 'OK', 'lru_crawler', 'yes'),
+    ('lru_crawler sleep 200', 'OK', 'lru_crawler_sleep', '200'),
+    ('lru_crawler tocrawl 5', 'OK', 'lru_crawler_tocrawl', '5'),
+    ('lru tune 10 25 0.1 3.0', 'OK', 'hot_lru_pct', '10'),
+    ('lru tune 10 25 0.1 3.0', 'OK', 'warm_lru_pct', '25'),
+    ('lru tune 10 25 0.1 3.0', 'OK', 'hot_max_factor', '0.10'),
+    ('lru tune 10 25 0.1 3.0', 'OK', 'warm_max_factor', '3.00'),
+    ('lru mode flat', 'OK', 'lru_segmented', 'no'),
+    ('lru mode segmented', 'OK', 'lru_segmented', 'yes'),
+    ('lru temp_ttl 30', 'OK', 'temporary_ttl', '30'),
+    ('lru temp_ttl 30', 'OK', 'temp_lru', 'yes'),
+    ('lru temp_ttl -1', 'OK', 'temp_lru', 'no'),
+    ('slabs automove 2', 'OK', 'slab_automove', '2'),
+    ('slabs automove ratio 0.5', 'OK', 'slab_automove_ratio', '0.50'),
+    ('slabs automove window 20', 'OK', 'slab_automove_window', '20'),
+    ('cache_memlimit 128', 'OK', 'maxbytes', str(128 << 20)),
+]
+
+
+def test_settings_that_commands_change_are_shown(t):
     client = t.node('-v').c
-    assert client.stats('settings')['verbosity'] == '1'
-    assert client.command('verbosity 2') == 'OK'
-    assert client.stats('settings')['verbosity'] == '2'
+    for command, reply, setting, value in CHANGES:
+        assert client.command(command) == reply, command
+        assert client.stats('settings')[setting] == value, command
+
+
+def test_a_flush_is_shown_as_the_oldest_second(t):
+    client = t.node().c
+    assert client.stats('settings')['oldest'] == '0'
+    assert client.command('flush_all') == 'OK'
+    first = int(client.stats('settings')['oldest'])
+    assert first > 0
+    assert client.command('flush_all 100') == 'OK'
+    assert int(client.stats('settings')['oldest']) >= first + 99
