@@ -24,7 +24,7 @@
 #define CONF_NAME "memcached.conf"
 #define HOST_BYTES_MAX 256
 #define MECHANISM_BYTES_MAX 32
-#define CALLBACKS_MAX 4
+#define CALLBACKS_MAX 5
 /* What alone works with a password file. */
 #define FILE_MECHANISM "PLAIN"
 
@@ -96,6 +96,24 @@ static int give_conf_path(void *ctx, char **path)
 
     *path = strdup(users->conf_path);
     return *path != NULL ? SASL_OK : SASL_NOMEM;
+}
+
+/* Beside the password file nobody is asked: not what memcached.conf names, not
+ * the library's database. */
+static int give_option(void *ctx, const char *plugin, const char *option,
+                       const char **value, unsigned *size)
+{
+    (void)ctx;
+    (void)plugin;
+    if (strcmp(option, "pwcheck_method") == 0)
+        *value = "auxprop";
+    else if (strcmp(option, "auxprop_plugin") == 0)
+        *value = "none";
+    else
+        return SASL_FAIL;
+    if (size != NULL)
+        *size = (unsigned)strlen(*value);
+    return SASL_OK;
 }
 
 /* ---- the password file ---- */
@@ -333,9 +351,11 @@ static void set_callbacks(struct sasl_users *users)
     if (users->conf_path[0] != '\0')
         *at++ =
             (sasl_callback_t){SASL_CB_GETCONFPATH, PROC(give_conf_path), users};
-    if (users->password_path != NULL)
+    if (users->password_path != NULL) {
         *at++ = (sasl_callback_t){SASL_CB_SERVER_USERDB_CHECKPASS,
                                   PROC(check_password), users};
+        *at++ = (sasl_callback_t){SASL_CB_GETOPT, PROC(give_option), NULL};
+    }
     *at = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
 }
 

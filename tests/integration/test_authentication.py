@@ -168,8 +168,8 @@ def test_sasl_reads_the_passwords_anew(t):
     assert answers(node, plain('bob', 'changed')) == [f'#0 sasl_auth {FAILED}']
 
 
-def test_sasl_takes_several_steps(t):
-    """CRAM-MD5, with the passwords in the library's own database."""
+def database(t, user, password):
+    """A folder with memcached.conf and the library's own database."""
     conf = t.path('conf')
     os.mkdir(conf)
     write(t, 'conf/memcached.conf', f'mech_list: cram-md5 plain\n'
@@ -177,8 +177,26 @@ def test_sasl_takes_several_steps(t):
           f'sasldb_path: {conf}/db\n')
     done = t.run(shutil.which('saslpasswd2') or '/usr/sbin/saslpasswd2', '-c',
                  '-p', '-a', 'memcached', '-f', conf + '/db',
-                 '-u', os.uname().nodename, 'bob', input='secret')
+                 '-u', os.uname().nodename, user, input=password)
     assert done.returncode == 0, done
+    return conf
+
+
+def test_sasl_asks_the_password_file_alone(t):
+    conf = database(t, 'eve', 'known')
+    node = start(t, '-S', env={'SASL_CONF_PATH': conf})
+    assert answers(node, plain('eve', 'known')) == [
+        "#0 sasl_auth 00 value='Authenticated'"]
+    node = start(t, '-S', env={
+        'SASL_CONF_PATH': conf,
+        'MEMCACHED_SASL_PWDB': write(t, 'passwords', 'bob:secret\n')})
+    assert answers(node, plain('eve', 'known'), plain('bob', 'secret')) == [
+        f'#0 sasl_auth {FAILED}', "#1 sasl_auth 00 value='Authenticated'"]
+
+
+def test_sasl_takes_several_steps(t):
+    """CRAM-MD5, with the passwords in the library's own database."""
+    conf = database(t, 'bob', 'secret')
     client = start(t, '-S', env={'SASL_CONF_PATH': conf}).client()
     for password, reply in ((b'wrong', f'#0 sasl_step {FAILED}'),
                             (b'secret',

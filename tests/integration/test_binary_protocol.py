@@ -131,6 +131,63 @@ def test_it_reaches_the_peer(t):
         one, request('get', b's')) == ["#0 get 01 value='Not found'"])
 
 
+PHP = ['php', '-d', 'session.save_handler=memcached',
+       '-d', 'memcached.sess_binary_protocol=On',
+       '-d', 'memcached.sess_locking=On', '-d', 'session.use_cookies=0',
+       '-d', 'session.use_only_cookies=0', '-d', 'session.cache_limiter=',
+       '-d', 'display_errors=stderr', '-d', 'error_reporting=-1']
+
+VISIT = '''
+session_id("someone");
+session_start() or exit(2);
+$_SESSION["visits"] = ($_SESSION["visits"] ?? 0) + 1;
+$_SESSION["blob"] = str_repeat("session data ", 5000);
+echo $_SESSION["visits"];
+session_write_close() or exit(3);
+'''
+
+USE = '''
+$m = new Memcached();
+$m->setOption(Memcached::OPT_BINARY_PROTOCOL, true);
+$m->addServer($argv[1], (int)$argv[2]);
+function must($what, $is) { if (!$is) { fwrite(STDERR, $what); exit(1); } }
+must("set", $m->set("k", ["a" => [1, 2]], 60));
+must("get", $m->get("k") === ["a" => [1, 2]]);
+must("add", !$m->add("k", 1) && $m->add("fresh", 1));
+must("append", $m->setOption(Memcached::OPT_COMPRESSION, false)
+     && $m->set("s", "b") && $m->append("s", "c") && $m->prepend("s", "a")
+     && $m->get("s") === "abc");
+must("incr", $m->increment("n", 2, 40, 60) === 40
+     && $m->increment("n", 2) === 42 && $m->decrement("n", 50) === 0);
+$got = $m->get("k", null, Memcached::GET_EXTENDED);
+must("cas", $m->cas($got["cas"], "k", "new") && !$m->cas($got["cas"], "k", 1));
+must("touch", $m->touch("k", 60) && !$m->touch("none", 60));
+must("many", $m->setMulti(array_fill_keys(range(1, 100), str_repeat("v", 999)))
+     && count($m->getMulti(range(1, 200))) === 100);
+must("delete", $m->delete("k") && $m->get("k") === false
+     && $m->getResultCode() === Memcached::RES_NOTFOUND);
+must("stats", count($m->getStats()) === 1);
+must("flush", $m->flush() && $m->get("s") === false);
+echo "done";
+'''
+
+
+def test_php_speaks_it(t):
+    node = t.node()
+    done = t.run(*PHP, '-r', USE, node.address, node.port)
+    assert (done.returncode, done.stdout, done.stderr) == (0, 'done', '')
+
+
+def test_php_keeps_sessions_in_a_pair(t):
+    pair = t.pair()
+    for number, node in enumerate([pair.a, pair.b, pair.a, pair.b]):
+        done = t.run(*PHP, '-d', f'session.save_path={node.address}:'
+                     f'{node.port}', '-r', VISIT)
+        assert (done.returncode, done.stdout, done.stderr) == (
+            0, str(number + 1), '')
+        pair.settle()
+
+
 def memcapable(t, node, protocol):
     # Debian calls it so, its makers without the second c.
     program = shutil.which('memccapable') or shutil.which('memcapable')
