@@ -4,6 +4,24 @@
 EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/packages.txt \
 	tests/integration/run \
+	tests/integration/record_differential \
+	tests/integration/clients/Spy.java \
+	tests/integration/clients/binary_memcached.py \
+	tests/integration/clients/cache_memcached.pl \
+	tests/integration/clients/dalli.rb \
+	tests/integration/clients/gomemcache.go \
+	tests/integration/clients/node/memcached.js \
+	tests/integration/clients/node/memjs.js \
+	tests/integration/clients/node/package.json \
+	tests/integration/clients/php_user.php \
+	tests/integration/clients/pylibmc_user.py \
+	tests/integration/differential/__init__.py \
+	tests/integration/differential/ask.py \
+	tests/integration/differential/binary.py \
+	tests/integration/differential/cases.py \
+	tests/integration/differential/differences.txt \
+	tests/integration/differential/memcached.txt \
+	tests/integration/differential/record.py \
 	tests/integration/harness/__init__.py \
 	tests/integration/harness/client.py \
 	tests/integration/harness/context.py \
@@ -13,7 +31,9 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/harness/process.py \
 	tests/integration/harness/tls.py \
 	tests/integration/harness/wait.py \
+	tests/integration/test_client_libraries.py \
 	tests/integration/test_command_line.py \
+	tests/integration/test_differential.py \
 	tests/integration/test_debug_clock.py \
 	tests/integration/test_dumps.py \
 	tests/integration/test_eviction.py \
