@@ -448,11 +448,12 @@ static bool follow_tls(struct conn *conn)
     bool writes = tls_link_waits_to_write(conn->tls, conn->unsent != NULL);
     short what = writes ? EV_WRITE : EV_READ;
 
+    if ((event_get_events(&conn->event) & what) == 0 &&
+        !await_instead(conn, what))
+        return broken(conn);
     if (conn->unsent == NULL && !conn->ready && tls_link_has_input(conn->tls))
         worker_queue(conn->worker, conn);
-    if ((event_get_events(&conn->event) & what) != 0)
-        return true;
-    return await_instead(conn, what) || broken(conn);
+    return true;
 }
 
 static bool take_turn(struct conn *conn)
@@ -572,8 +573,7 @@ void conn_end(struct conn **conn_at, enum conn_end reason)
 {
     struct conn *conn = *conn_at;
 
-    INVARIANT(!conn->ready);
-
+    worker_unqueue(conn->worker, conn);
     conn_events_end(conn, reason);
     log_v(LOG_LEVEL_VV, "<%d connection closed.", conn->fd);
     if (conn->watches)

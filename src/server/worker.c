@@ -160,6 +160,20 @@ void worker_queue(struct worker *worker, struct conn *conn)
     worker->ready_tail = &conn->ready_next;
 }
 
+void worker_unqueue(struct worker *worker, struct conn *conn)
+{
+    struct conn **at = &worker->ready;
+
+    if (!conn->ready)
+        return;
+    while (*at != conn)
+        at = &(*at)->ready_next;
+    *at = conn->ready_next;
+    if (*at == NULL)
+        worker->ready_tail = at;
+    conn->ready = false;
+}
+
 static struct conn *take_ready(struct worker *worker)
 {
     struct conn *ready = worker->ready;

@@ -110,5 +110,7 @@ void worker_add_watcher(struct worker *worker, struct conn *conn);
 void worker_remove_watcher(struct worker *worker, struct conn *conn);
 /* Gives way: conn_resume() comes when the others had their turn. */
 void worker_queue(struct worker *worker, struct conn *conn);
+/* It ends instead, in the turn in which it gave way. */
+void worker_unqueue(struct worker *worker, struct conn *conn);
 
 #endif
