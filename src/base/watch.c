@@ -114,11 +114,20 @@ static bool deal_all(struct watch *watch)
     return any;
 }
 
-static void gather(void)
+/* Who fills half of a ring meanwhile ends the rest. */
+static void gather(struct watch *watch)
 {
-    const struct timespec rest = {.tv_nsec = GATHER_NS};
+    struct timespec until;
 
-    (void)nanosleep(&rest, NULL);
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += GATHER_NS;
+    if (until.tv_nsec >= (long)NS_PER_S) {
+        until.tv_nsec -= (long)NS_PER_S;
+        until.tv_sec++;
+    }
+    atomic_store(&watch->hub.resting, true);
+    (void)sem_timedwait(&watch->wake, &until);
+    atomic_store(&watch->hub.resting, false);
 }
 
 /* A producer that sees the dealer asleep posts; one whose line came before is
@@ -130,7 +139,7 @@ static void *deal_out(void *arg)
 
     while (!atomic_load(&hub->stop)) {
         if (deal_all(watch)) {
-            gather();
+            gather(watch);
             continue;
         }
         atomic_store(&hub->asleep, true);
@@ -139,7 +148,7 @@ static void *deal_out(void *arg)
             continue;
         }
         (void)sem_wait(&watch->wake);
-        gather();
+        gather(watch);
     }
     return NULL;
 }

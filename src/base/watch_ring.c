@@ -71,8 +71,19 @@ static void copy_out(const struct watch_ring *ring, size_t from, void *data,
 
 /* ---- lines ---- */
 
+/* Lets the dealer know, if it does not look anyway. */
+static void wake_dealer(struct watch_hub *hub, bool is_half_full)
+{
+    if (atomic_load(&hub->asleep) && atomic_exchange(&hub->asleep, false))
+        hub->wake(hub->ctx);
+    else if (is_half_full && atomic_load(&hub->resting) &&
+             atomic_exchange(&hub->resting, false))
+        hub->wake(hub->ctx);
+}
+
+/* False: there is no room. */
 static bool put_record(struct watch_ring *ring, struct watch_record *record,
-                       struct slice text)
+                       struct slice text, bool *is_half_full)
 {
     size_t size = sizeof(*record) + text.size;
     bool fits;
@@ -84,6 +95,7 @@ static bool put_record(struct watch_ring *ring, struct watch_record *record,
         copy_in(ring, record, sizeof(*record));
         copy_in(ring, text.data, text.size);
     }
+    *is_half_full = ring->write_at - ring->read_at > ring->room / 2;
     lock_release(&ring->lock);
     return fits;
 }
@@ -96,14 +108,14 @@ void watch_ring_put(struct watch_ring *ring, enum watch_class class,
                                   .class = (uint32_t) class,
                                   .size = (uint32_t)text.size};
 
+    bool is_half_full;
+
     INVARIANT(text.size < WATCH_LINE_MAX);
-    if (!put_record(ring, &record, text)) {
+    if (put_record(ring, &record, text, &is_half_full))
+        count(&hub->log_worker_written);
+    else
         count(&hub->log_worker_dropped);
-        return;
-    }
-    count(&hub->log_worker_written);
-    if (atomic_load(&hub->asleep) && atomic_exchange(&hub->asleep, false))
-        hub->wake(hub->ctx);
+    wake_dealer(hub, is_half_full);
 }
 
 /* Under the lock. */

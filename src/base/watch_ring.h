@@ -26,7 +26,8 @@ struct watch_hub {
     void (*wake)(void *ctx); /* The dealer. */
     void *ctx;
     _Atomic uint64_t next_number;
-    _Atomic bool asleep; /* Who writes a line wakes the dealer. */
+    _Atomic bool asleep;  /* Who writes a line wakes the dealer. */
+    _Atomic bool resting; /* Who fills half of a ring wakes it, too. */
     _Atomic bool stop;
 #define X(name, help) _Atomic uint64_t name;
     WATCH_METRICS(X)

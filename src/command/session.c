@@ -67,6 +67,7 @@ struct session {
     unsigned char state;
     bool binary;
     bool datagram;
+    bool broken; /* CLOSED because the input makes no sense. */
     struct auth auth;
 };
 
@@ -594,8 +595,10 @@ static size_t run_batch(struct session *session, struct slice input,
         session->scanned = 0;
         return pause_turn(turn, SESSION_DRAIN, taken);
     }
-    if (stop == GATHER_CLOSE)
+    if (stop == GATHER_CLOSE) {
         session->state = STATE_CLOSED;
+        session->broken = true;
+    }
     if (stop == GATHER_INPUT)
         return pause_turn(turn, SESSION_INPUT, taken);
     return taken;
@@ -706,4 +709,9 @@ void session_cut(struct session *session, struct slice rest, struct sink *out)
         answered = !session->body->request.noreply;
     if (answered)
         sink_put_literal(out, "CLIENT_ERROR bad data chunk\r\n");
+}
+
+bool session_is_broken(const struct session *session)
+{
+    return session->broken;
 }

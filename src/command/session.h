@@ -78,6 +78,9 @@ size_t session_run(struct session *session, struct slice input,
  * rest: what session_run() did not take. */
 void session_cut(struct session *session, struct slice rest, struct sink *out);
 
+/* It wants SESSION_CLOSE because no request will ever come of the input. */
+bool session_is_broken(const struct session *session);
+
 /* Where the next value bytes go when it wants SESSION_BODY: at least one.
  * They may as well come as input. Run it again when they are filled. */
 char *session_space(struct session *session, size_t *room);

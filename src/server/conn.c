@@ -236,8 +236,11 @@ static bool kept_save(struct conn *conn, struct slice rest)
 /* The end of a turn: the replies go out, the rest of the input stays. */
 static bool end_turn(struct conn *conn, struct slice rest)
 {
-    if (conn->want == SESSION_CLOSE)
+    if (conn->want == SESSION_CLOSE) {
         rest.size = 0;
+        if (session_is_broken(conn->session))
+            (void)broken(conn);
+    }
     if (!kept_save(conn, rest))
         return broken(conn);
     switch (send_pending(conn, conn->worker->sink)) {

@@ -47,9 +47,12 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_real_clients.py \
 	tests/integration/test_restart.py \
 	tests/integration/test_sockets.py \
+	tests/integration/test_statistics.py \
 	tests/integration/test_text_protocol.py \
 	tests/integration/test_tls.py \
 	tests/integration/test_tutorial.py \
+	tests/integration/test_watch.py \
+	tests/integration/counter_cases.py \
 	tests/integration/meta_cases.py \
 	tests/integration/option_cases.py \
 	tests/integration/text_cases.py
