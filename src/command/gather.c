@@ -8,7 +8,10 @@
 #include "src/protocol/binary.h"
 #include "src/protocol/text.h"
 
-static struct op *add_op(struct gathering *g)
+/* Each of these is called once for every request of either protocol. */
+#define EACH static inline __attribute__((always_inline))
+
+EACH struct op *add_op(struct gathering *g)
 {
     struct batch *batch = &g->thread->batch;
     struct op *op = &batch->op[batch->ops++];
@@ -24,7 +27,7 @@ static struct op *add_op(struct gathering *g)
     return op;
 }
 
-static void set_key(struct gathering *g, struct op *op, struct slice key)
+EACH void set_key(struct gathering *g, struct op *op, struct slice key)
 {
     const struct engine *engine = g->thread->engine;
 
@@ -74,8 +77,8 @@ static void add_keys_left(struct gathering *g)
 /* A large value goes into its item step by step even when all of it is there,
  * so that how it arrives makes no difference. False: a small one that is not
  * all there yet. It stays in the input, and so does its line. */
-static bool add_value(struct gathering *g, struct op *op,
-                      const struct request *request, size_t tail_bytes)
+EACH bool add_value(struct gathering *g, struct op *op,
+                    const struct request *request, size_t tail_bytes)
 {
     size_t size = (size_t)request->value_size + tail_bytes;
 
@@ -147,7 +150,7 @@ static enum gather_stop gather_line(struct gathering *g, size_t scanned)
 }
 
 /* May the batch go on behind what it has? */
-static bool has_room(const struct gathering *g, size_t requests_max)
+EACH bool has_room(const struct gathering *g, size_t requests_max)
 {
     const struct batch *batch = &g->thread->batch;
 

@@ -3,8 +3,8 @@
 
 #include "src/base/invariant.h"
 
-char *value_copy_bare(const struct command_thread *thread,
-                      const struct engine_view *view, char *at)
+static inline char *copy_runs(const struct command_thread *thread,
+                              const struct engine_view *view, char *at)
 {
     size_t offset = 0;
 
@@ -19,10 +19,16 @@ char *value_copy_bare(const struct command_thread *thread,
     return at;
 }
 
+char *value_copy_bare(const struct command_thread *thread,
+                      const struct engine_view *view, char *at)
+{
+    return copy_runs(thread, view, at);
+}
+
 char *value_copy(const struct command_thread *thread,
                  const struct engine_view *view, char *at)
 {
-    at = value_copy_bare(thread, view, at);
+    at = copy_runs(thread, view, at);
     return value_put_text(at, "\r\n", 2);
 }
 

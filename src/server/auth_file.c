@@ -217,6 +217,7 @@ int auth_file_new(const char *path, struct auth_file **out,
     struct auth_file *file = memory_new(1, sizeof(*file));
     int error;
 
+    *out = NULL;
     if (file == NULL)
         return fail(-ERR_MEMORY, words, "out of memory");
     file->authenticator = (struct authenticator){.ctx = file, .knows = knows};

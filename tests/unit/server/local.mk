@@ -6,6 +6,7 @@ libserverfixture_a_SOURCES = \
 SERVER_TEST_LIBS = libserverfixture.a $(LINK_SERVER) $(CHECK_LIBS)
 
 check_PROGRAMS += \
+	tests/unit/server/test_auth_file \
 	tests/unit/server/test_endpoint \
 	tests/unit/server/test_idle_wheel \
 	tests/unit/server/test_limits \
@@ -15,6 +16,7 @@ check_PROGRAMS += \
 	tests/unit/server/test_udp \
 	tests/unit/server/test_udp_frame \
 	tests/unit/server/test_unix
+tests_unit_server_test_auth_file_LDADD = $(LINK_SERVER) $(CHECK_LIBS)
 tests_unit_server_test_endpoint_LDADD = $(LINK_SERVER) $(CHECK_LIBS)
 tests_unit_server_test_idle_wheel_LDADD = $(LINK_SERVER) $(CHECK_LIBS)
 tests_unit_server_test_limits_LDADD = $(SERVER_TEST_LIBS)
