@@ -13,6 +13,7 @@ check_PROGRAMS += \
 	tests/unit/server/test_listener_spec \
 	tests/unit/server/test_napi_map \
 	tests/unit/server/test_server \
+	tests/unit/server/test_tls_link \
 	tests/unit/server/test_udp \
 	tests/unit/server/test_udp_frame \
 	tests/unit/server/test_unix
@@ -23,6 +24,7 @@ tests_unit_server_test_limits_LDADD = $(SERVER_TEST_LIBS)
 tests_unit_server_test_listener_spec_LDADD = $(LINK_SERVER) $(CHECK_LIBS)
 tests_unit_server_test_napi_map_LDADD = $(LINK_SERVER) $(CHECK_LIBS)
 tests_unit_server_test_server_LDADD = $(SERVER_TEST_LIBS)
+tests_unit_server_test_tls_link_LDADD = $(LINK_SERVER) $(CHECK_LIBS)
 tests_unit_server_test_udp_LDADD = $(SERVER_TEST_LIBS)
 tests_unit_server_test_udp_frame_LDADD = $(LINK_SERVER) $(CHECK_LIBS)
 tests_unit_server_test_unix_LDADD = $(SERVER_TEST_LIBS)
