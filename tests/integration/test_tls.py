@@ -3,6 +3,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -10,9 +11,11 @@ import ssl
 import subprocess
 import threading
 
+import bmemcached
 from pymemcache.client.base import Client as Pymemcache
 
 from harness.client import connect
+from harness.haproxy import Haproxy
 from harness.node import Pair
 from harness.process import free_port
 from harness.tls import Authority, TlsNode
@@ -428,6 +431,80 @@ def test_pymemcache_over_tls(t):
     client.close()
 
 
+def test_the_binary_protocol_over_tls(t):
+    node = tls_node(t)
+    client = bmemcached.Client((f'127.0.0.1:{node.tls_port}',),
+                               tls_context=node.authority.context())
+    assert client.set('k', 'v' * 100000)
+    assert client.get('k') == 'v' * 100000
+    assert client.incr('n', 1, default=41) == 41
+    assert client.incr('n', 1) == 42
+    assert client.delete('k')
+    assert client.get('k') is None
+    client.disconnect_all()
+
+
+DALLI = '''
+require "dalli"
+require "openssl"
+context = OpenSSL::SSL::SSLContext.new
+context.ca_file = ARGV[1]
+context.verify_mode = OpenSSL::SSL::VERIFY_PEER
+%i[binary meta].each do |protocol|
+  client = Dalli::Client.new(ARGV[0], ssl_context: context, protocol: protocol)
+  client.set("k", "v" * 100_000) or abort "set"
+  client.get("k") == "v" * 100_000 or abort "get"
+  client.multi { 500.times { |number| client.set("k#{number}", number) } }
+  (0...500).all? { |number| client.get("k#{number}") == number } or abort "all"
+  client.delete("k") or abort "delete"
+  client.close
+end
+puts "fine"
+'''
+
+
+# Its get_multi of several keys knows no TLS (3.0.6).
+def test_dalli_over_tls(t):
+    node = tls_node(t)
+    done = t.run('ruby', '-e', DALLI, f'localhost:{node.tls_port}',
+                 node.authority.cert)
+    assert (done.returncode, done.stdout) == (0, 'fine\n'), done
+
+
+# Plain clients in front, TLS behind, as between two data centers.
+HAPROXY = '''\
+defaults
+    mode tcp
+    timeout connect 1s
+    timeout client 1m
+    timeout server 1m
+listen mem
+    bind {address}:{port}
+    default-server check inter 100ms ssl verify required
+    server m1 127.0.0.1:TLS_PORT ca-file CA crt IDENTITY
+'''
+
+
+def test_haproxy_speaks_tls_for_clients_that_do_not(t):
+    ca = Authority(t)
+    node = TlsNode(t, ca, sub=f'ssl_ca_cert={ca.cert},ssl_verify_mode=2')
+    node.start()
+    identity = t.path('identity.pem')
+    with open(identity, 'w') as file:
+        for path in ca.issue('haproxy'):
+            with open(path) as part:
+                file.write(part.read())
+    front = Haproxy(t, [], HAPROXY.replace('TLS_PORT', str(node.tls_port))
+                    .replace('CA', ca.cert).replace('IDENTITY', identity))
+    client = front.client()
+    value = random.Random(9).randbytes(900000)
+    assert client.set('k', value) == 'STORED'
+    assert client.get('k') == value
+    assert node.c.get('k') == value
+    assert node.stat('ssl_handshake_errors') == 0
+    assert node.stat('ssl_proto_errors') == 0
+
+
 def test_a_pair_with_tls_mirrors(t):
     pair = Pair.on_loopback(t)
     ca = Authority(t)
@@ -544,6 +621,22 @@ def test_what_is_no_tls_is_refused_and_counted(t):
     wait_for('it to be counted', lambda: node.stat('ssl_proto_errors') == 1)
     assert node.stat('ssl_handshake_errors') == 4
     node.tls().ask(b'version\r\n', b'VERSION 1.6.45\r\n')
+
+
+def test_who_watches_is_told_of_errors_and_may_watch_over_tls(t):
+    node = tls_node(t)
+    watchers = node.client(), node.tls()
+    for watcher in watchers:
+        watcher.ask(b'watch connevents\r\n', b'OK\r\n')
+    with connect('127.0.0.1', node.tls_port) as sock:
+        sock.sendall(b'get k\r\n')
+        await_end(sock)
+    for watcher in watchers:
+        line = watcher.read_until(b'\n')
+        while b'type=conntlserr' not in line:
+            line = watcher.read_until(b'\n')
+        assert re.fullmatch(
+            rb'ts=\d+\.\d+ gid=\d+ type=conntlserr fd=\d+ msg=.+\n', line)
 
 
 def test_handshakes_that_do_not_end_are_bounded(t):
