@@ -480,7 +480,7 @@ defaults
     timeout server 1m
 listen mem
     bind {address}:{port}
-    default-server check inter 100ms ssl verify required
+    default-server check inter 1s fall 10 ssl verify required
     server m1 127.0.0.1:TLS_PORT ca-file CA crt IDENTITY
 '''
 
