@@ -195,8 +195,6 @@ static void execute_store(struct command_thread *thread, const struct op *op,
     struct engine_write write;
 
     if (UNLIKELY(tail[0] != '\r' || tail[1] != '\n')) {
-        if (request->verb != REQUEST_MS)
-            detail_count(thread, op->key.bytes, DETAIL_SET);
         execute_write(thread, op, request, &write);
         engine_count_spoilt(thread->engine_thread, &write);
         reply(request, REPLY("CLIENT_ERROR bad data chunk"), out);
