@@ -80,9 +80,17 @@ static void log_connected(struct node *node)
 
     node->told = (struct peer_act){.news = PEER_NEWS_CONNECTED};
     node->listen_told = false;
+    engine_tell(node->thread, "type=peer_up peer=%s node=%016llx",
+                peer_name(node), (unsigned long long)node->peer.node);
     log_notice("replication: connected to peer %s (%s), its node is %016llx%s",
                peer_name(node), how, (unsigned long long)node->peer.node,
                node->peer.served ? "" : ", getting its data");
+}
+
+static void tell_end(const struct node *node, const char *reason)
+{
+    engine_tell(node->thread, "type=peer_down peer=%s reason=%s",
+                peer_name(node), reason);
 }
 
 static void log_end(const struct node *node, const char *what)
@@ -100,24 +108,30 @@ void node_log_news(struct node *node, const struct peer_act *act)
         log_connected(node);
         break;
     case PEER_NEWS_SERVING:
+        engine_tell(node->thread, "type=peer_synced peer=%s", peer_name(node));
         log_notice("replication: paired with %s, its data is here; open for "
                    "clients",
                    peer_name(node));
         break;
     case PEER_NEWS_SILENT:
+        tell_end(node, "silent");
         log_notice("replication: peer %s is silent for %llu ms: link dropped",
                    peer_name(node), (unsigned long long)node->config.dead_ms);
         break;
     case PEER_NEWS_LOST:
+        tell_end(node, "lost");
         log_end(node, "is gone");
         break;
     case PEER_NEWS_LEFT:
+        tell_end(node, "left");
         log_end(node, "leaves");
         break;
     case PEER_NEWS_BROKEN:
+        tell_end(node, "broken");
         log_end(node, "sends what nobody understands");
         break;
     case PEER_NEWS_SUPERSEDED:
+        tell_end(node, "superseded");
         log_end(node, "has connected anew");
         break;
     case PEER_NEWS_REFUSES:

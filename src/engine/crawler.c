@@ -7,6 +7,7 @@
 #include "src/engine/change.h"
 #include "src/engine/lru.h"
 #include "src/engine/read.h"
+#include "src/engine/tell.h"
 
 #define SWEEP_BUCKETS 64u /* Looked at in one round. */
 #define SWEEP_EVERY_NS (60 * NS_PER_S)
@@ -136,9 +137,14 @@ void engine_dump_end(struct engine_thread *thread, uint64_t ticket)
 
 /* A pass that has a limit begins where the one before it reached it, or most
  * items would never be looked at. */
-static void begin_pass(struct crawler_pass *pass, uint32_t left_max)
+static void begin_pass(struct crawler_pass *pass, uint64_t now_ns,
+                       uint32_t left_max)
 {
     unsigned i;
+
+    pass->began_ns = now_ns;
+    pass->examined = 0;
+    pass->reclaimed = 0;
 
     pass->next_hash = pass->cut && left_max != 0 ? pass->resume_hash : 0;
     pass->begin_hash = pass->next_hash;
@@ -174,7 +180,8 @@ static void count_unfetched(struct engine_thread *thread,
     lock_release(&class->lock);
 }
 
-static void check_item(struct engine_thread *thread, struct place place,
+/* True when it was dead. */
+static bool check_item(struct engine_thread *thread, struct place place,
                        struct item *item)
 {
     struct table *table = &thread->engine->table;
@@ -184,13 +191,14 @@ static void check_item(struct engine_thread *thread, struct place place,
 
     METRIC_UP(counts->crawler_items_checked);
     if (!engine_is_dead(thread, item))
-        return;
+        return false;
     METRIC_UP(counts->crawler_reclaimed);
     count_unfetched(thread, item);
     hash = table_hash(table, item);
     change_forget(thread, hash, item);
     table_remove(table, place, table_find_item(table, place, hash, item));
     alloc_retire(thread, item);
+    return true;
 }
 
 /* Takes what was looked at off the class's limit. */
@@ -225,11 +233,12 @@ static unsigned pass_bucket(struct engine_thread *thread,
         if (!is_wanted(engine, items[i], &pass->classes))
             continue;
         class = items[i]->slab_class;
-        check_item(thread, place, items[i]);
+        pass->reclaimed += check_item(thread, place, items[i]);
         use_limit(pass, class);
         seen++;
     }
     table_unlock(place);
+    pass->examined += seen;
     pass->next_hash = last + 1;
     if (pass->next_hash == 0)
         pass->wrapped = true;
@@ -240,6 +249,19 @@ static bool pass_is_over(const struct crawler_pass *pass)
 {
     return (pass->wrapped && pass->next_hash >= pass->begin_hash) ||
            engine_classes_are_none(&pass->classes);
+}
+
+static void tell_end(struct engine_thread *thread, const char *what,
+                     const struct crawler_pass *pass)
+{
+    tell_event(
+        thread,
+        "type=lru_crawler crawler=%s elapsed=%llu examined=%llu "
+        "reclaimed=%llu",
+        what,
+        (unsigned long long)((thread->now_ns - pass->began_ns) / NS_PER_S),
+        (unsigned long long)pass->examined,
+        (unsigned long long)pass->reclaimed);
 }
 
 /* ---- the crawl that was asked for ---- */
@@ -253,8 +275,9 @@ enum engine_crawl engine_crawl(struct engine_thread *thread,
     lock_take(&crawler->lock);
     outcome = may_start(crawler, thread->now_ns);
     if (outcome == ENGINE_CRAWL_STARTED) {
-        begin_pass(&crawler->crawl, atomic_load_explicit(&crawler->tocrawl,
-                                                         memory_order_relaxed));
+        begin_pass(
+            &crawler->crawl, thread->now_ns,
+            atomic_load_explicit(&crawler->tocrawl, memory_order_relaxed));
         crawler->crawl.classes = *classes;
         count_start(crawler);
         atomic_store_explicit(&crawler->crawling, true, memory_order_release);
@@ -275,8 +298,10 @@ static void crawl(struct engine_thread *thread)
     for (i = 0; i < CRAWL_BUCKETS && items < CRAWL_ITEMS && !pass_is_over(pass);
          i++)
         items += pass_bucket(thread, pass);
-    if (pass_is_over(pass))
-        atomic_store_explicit(&crawler->crawling, false, memory_order_release);
+    if (!pass_is_over(pass))
+        return;
+    tell_end(thread, "crawl", pass);
+    atomic_store_explicit(&crawler->crawling, false, memory_order_release);
 }
 
 /* ---- the sweep ---- */
@@ -292,7 +317,7 @@ static void begin_sweep(struct engine_thread *thread)
         return;
     if (thread->now_ns < crawler->sweep_due_ns && floor == crawler->swept_floor)
         return;
-    begin_pass(&crawler->sweep, 0);
+    begin_pass(&crawler->sweep, thread->now_ns, 0);
     engine_classes_set_all(&crawler->sweep.classes);
     crawler->swept_floor = floor;
     crawler->sweep_due_ns = thread->now_ns + SWEEP_EVERY_NS;
@@ -310,8 +335,10 @@ static void sweep(struct engine_thread *thread)
         return;
     for (i = 0; i < SWEEP_BUCKETS && !pass_is_over(&crawler->sweep); i++)
         (void)pass_bucket(thread, &crawler->sweep);
-    if (pass_is_over(&crawler->sweep))
-        atomic_store_explicit(&crawler->sweeping, false, memory_order_relaxed);
+    if (!pass_is_over(&crawler->sweep))
+        return;
+    tell_end(thread, "sweep", &crawler->sweep);
+    atomic_store_explicit(&crawler->sweeping, false, memory_order_relaxed);
 }
 
 /* Both end where they are. */

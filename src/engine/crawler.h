@@ -25,6 +25,9 @@ struct crawler_pass {
     bool cut;             /* One was. */
     bool wrapped; /* Beyond the last hash, on the way back to begin_hash. */
     struct engine_classes classes;
+    uint64_t began_ns;
+    uint64_t examined; /* Items. */
+    uint64_t reclaimed;
     uint32_t left_max;                     /* 0: no limit. */
     uint32_t left[ENGINE_CLASSES_MAX + 1]; /* Items of each class to see. */
 };

@@ -146,6 +146,10 @@ void engine_thread_free(struct engine_thread **thread);
 /* Sets the caller's time; before each batch. */
 void engine_thread_set_now(struct engine_thread *thread, uint64_t now_ns);
 uint64_t engine_thread_now(const struct engine_thread *thread);
+/* A line about what the daemon does by itself (sysevents), if somebody watches
+ * that. */
+__attribute__((format(printf, 2, 3))) void
+engine_tell(struct engine_thread *thread, const char *format, ...);
 /* Where lines of this thread go; NULL when nobody can watch. */
 struct watch_ring *engine_thread_ring(const struct engine_thread *thread);
 /* After each batch: wakes the replication if this thread recorded anything. */

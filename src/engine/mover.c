@@ -9,6 +9,7 @@
 #include "src/base/invariant.h"
 #include "src/engine/lru.h"
 #include "src/engine/move.h"
+#include "src/engine/tell.h"
 
 void mover_init(struct mover *mover)
 {
@@ -229,6 +230,16 @@ static struct item *take_of_page(struct engine *engine, unsigned index,
     return chunk;
 }
 
+/* The page of the move is empty, and goes to the class. */
+static uint32_t finish(struct engine_thread *thread, unsigned to)
+{
+    struct engine *engine = thread->engine;
+
+    tell_event(thread, "type=slab_move src=%u dst=%u", engine->mover.move.from,
+               to);
+    return move_finish(engine);
+}
+
 /* Drives the move that was begun to its end. */
 static struct item *drive(struct engine_thread *thread, unsigned index)
 {
@@ -242,7 +253,7 @@ static struct item *drive(struct engine_thread *thread, unsigned index)
     } while (step == MOVE_GOES_ON || step == MOVE_WAITS);
     if (step != MOVE_EMPTY)
         return NULL;
-    return take_of_page(engine, index, move_finish(engine));
+    return take_of_page(engine, index, finish(thread, index));
 }
 
 /* What is under way already; but not off the class's own pages. */
@@ -362,7 +373,7 @@ static enum mover_rest go_on(struct engine_thread *thread)
     case MOVE_WAITS:
         return MOVER_WAITS;
     case MOVE_EMPTY:
-        give_page(engine, to, move_finish(engine));
+        give_page(engine, to, finish(thread, to));
         return MOVER_BUSY;
     case MOVE_GAVE_UP:
         return MOVER_BUSY;

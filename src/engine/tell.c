@@ -2,6 +2,9 @@
 /* The words are memcached's. */
 #include "src/engine/tell.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 void tell_eviction(struct engine_thread *thread, const struct item *item)
 {
     char key[WATCH_KEY_TEXT_MAX];
@@ -16,6 +19,19 @@ void tell_eviction(struct engine_thread *thread, const struct item *item)
                item_marks(item) & ITEM_FETCHED ? "yes" : "no", (long long)ttl_s,
                (long long)thread->now_s - item_accessed(item),
                (unsigned)item->slab_class, item->value_size);
+}
+
+void engine_tell(struct engine_thread *thread, const char *format, ...)
+{
+    char text[WATCH_LINE_MAX];
+    va_list args;
+
+    if (!(watch_wanted(thread->watched) & WATCH_SYSEVENTS))
+        return;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    watch_line(thread->ring, WATCH_SYSEVENTS, "%s", text);
 }
 
 /* ---- a thread's ring ---- */

@@ -199,6 +199,43 @@ def test_what_the_peer_wrote_is_no_mutation_here(t):
                                         'clsid=N cfd=N size=1')
 
 
+def test_sysevents_tell_what_the_daemon_does(t):
+    node = t.node('-m', '16', '-o', 'slab_automove=0')
+    lines = watcher(node, 'sysevents')
+    node.c.ask(b'set e 0 -1 1\r\nx\r\n', b'STORED\r\n')
+    node.c.store_many((f'key{i}', b'x' * 1000) for i in range(3000))
+    assert node.c.command('lru_crawler crawl all') == 'OK'
+    line = next_line(lines)
+    while 'crawler=crawl' not in line:
+        line = next_line(lines)
+    assert re.fullmatch(r'type=lru_crawler crawler=crawl elapsed=\d+ '
+                        r'examined=300[01] reclaimed=[01]', line), line
+    slabs = node.c.stats('slabs')
+    source = next(key.split(':')[0] for key, pages in slabs.items()
+                  if key.endswith(':total_pages') and int(pages) > 2)
+    wait_for('a page to move', lambda: node.c.command(
+        f'slabs reassign {source} 1') in ('OK', 'BUSY currently processing '
+                                          'reassign request'))
+    line = next_line(lines)
+    while 'slab_move' not in line:
+        line = next_line(lines)
+    assert line == f'type=slab_move src={source} dst=1', line
+
+
+def test_sysevents_tell_of_the_peer(t):
+    pair = Pair.on_loopback(t).start()
+    lines = watcher(pair.a, 'sysevents')
+    pair.b.kill()
+    line = next_line(lines)
+    assert re.fullmatch(r'type=peer_down peer=127\.0\.0\.1:\d+ '
+                        r'reason=(lost|silent)', line), line
+    pair.b.start()
+    pair.await_paired()
+    line = next_line(lines)
+    assert re.fullmatch(r'type=peer_up peer=127\.0\.0\.1:\d+ '
+                        r'node=[0-9a-f]{16}', line), line
+
+
 # ---- who may watch ----
 
 def test_refusals(t):
