@@ -2,6 +2,7 @@
 /* Random operations against a model that is a plain array. With memory to
  * spare the engine must agree with it exactly; with too little it may have
  * lost keys, but what it has must be right. */
+#include "src/engine/mover.h"
 #include "tests/unit/engine/fixture.h"
 
 #include <stdio.h>
@@ -28,6 +29,8 @@ struct world {
     uint64_t random;
     uint32_t now_s;
     bool may_evict;
+    bool moving; /* Pages move all the time. */
+    uint64_t pages;
     char value[VALUE_MAX];
 };
 
@@ -291,9 +294,30 @@ static void do_flush(struct world *world)
         world->items[i].present = false;
 }
 
+/* Goes on with the page that is moving, or begins with one of any class. */
+static void do_move(struct world *world)
+{
+    struct engine *engine = world->fixture.engine;
+    unsigned classes = engine->slabs.count + 1;
+
+    if (mover_is_running(engine))
+        (void)mover_work(world->fixture.thread);
+    else
+        (void)engine_reassign_page(engine, (int)below(world, classes),
+                                   (int)below(world, classes));
+    if (world->may_evict && below(world, 500) == 0)
+        ck_assert_int_eq(
+            engine_set_memory(engine, (world->pages - below(world, 6)) *
+                                          engine->region.page_bytes),
+            0);
+}
+
 static void step(struct world *world)
 {
     uint64_t choice = below(world, 1000);
+
+    if (world->moving)
+        do_move(world);
 
     if (choice < 450)
         do_store(world);
@@ -313,7 +337,7 @@ static void step(struct world *world)
         audit(world->fixture.engine);
 }
 
-static void run(uint64_t seed, uint64_t pages, bool may_evict)
+static void run(uint64_t seed, uint64_t pages, bool may_evict, bool moving)
 {
     struct engine_config config = fixture_config(pages);
     struct world *world = calloc(1, sizeof(*world));
@@ -327,6 +351,8 @@ static void run(uint64_t seed, uint64_t pages, bool may_evict)
     world->random = seed;
     world->now_s = NOW_S;
     world->may_evict = may_evict;
+    world->moving = moving;
+    world->pages = pages;
     for (i = 0; i < STEPS; i++)
         step(world);
     for (i = 0; i < KEYS; i++) {
@@ -337,19 +363,33 @@ static void run(uint64_t seed, uint64_t pages, bool may_evict)
         check_key(world, i, &key);
         free(world->items[i].value);
     }
+    if (moving)
+        ck_assert_uint_gt(stat_of(&world->fixture, "slabs_moved"), 100);
     fixture_fini(&world->fixture);
     free(world);
 }
 
 START_TEST(with_room_for_all_it_agrees_with_the_model)
 {
-    run((uint64_t)_i + 1, 512, false);
+    run((uint64_t)_i + 1, 512, false, false);
 }
 END_TEST
 
 START_TEST(under_pressure_what_it_has_is_right)
 {
-    run((uint64_t)_i + 100, 12, true);
+    run((uint64_t)_i + 100, 12, true, false);
+}
+END_TEST
+
+START_TEST(nothing_is_lost_while_pages_move)
+{
+    run((uint64_t)_i + 200, 512, false, true);
+}
+END_TEST
+
+START_TEST(under_pressure_what_moves_is_right)
+{
+    run((uint64_t)_i + 300, 14, true, true);
 }
 END_TEST
 
@@ -357,6 +397,8 @@ static void add_tests(TCase *tests)
 {
     tcase_add_loop_test(tests, with_room_for_all_it_agrees_with_the_model, 0,
                         SEEDS);
+    tcase_add_loop_test(tests, nothing_is_lost_while_pages_move, 0, SEEDS);
+    tcase_add_loop_test(tests, under_pressure_what_moves_is_right, 0, SEEDS);
     tcase_add_loop_test(tests, under_pressure_what_it_has_is_right, 0, SEEDS);
 }
 UNIT_MAIN("property", add_tests)

@@ -170,6 +170,7 @@ static void *run_upkeep(void *ctx)
 {
     struct shared *shared = ctx;
     struct engine_thread *thread = engine_thread_new(shared->engine);
+    uint64_t random = 1;
 
     ck_assert_ptr_nonnull(thread);
     engine_thread_set_now(thread, NOW_NS);
@@ -178,6 +179,9 @@ static void *run_upkeep(void *ctx)
         bool done;
 
         (void)engine_upkeep(thread);
+        if (shared->large)
+            (void)engine_reassign_page(shared->engine, -1,
+                                       (int)(next_random(&random) % 20));
         (void)engine_scan(thread, next_random(&seen), UINT64_MAX, 50, see_one,
                           &seen, &done);
     }
@@ -297,6 +301,7 @@ START_TEST(nothing_is_wrong_while_items_are_evicted)
 }
 END_TEST
 
+/* And pages move all the time. */
 START_TEST(nothing_is_wrong_with_large_items_among_them)
 {
     run(32, true, true);
