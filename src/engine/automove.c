@@ -17,7 +17,6 @@
 #include "src/engine/automove.h"
 
 #include "src/engine/lru.h"
-#include "src/engine/mover.h"
 
 #define TICK_NS NS_PER_S
 #define AGE_DIFFERENCE_MIN_S 2u
@@ -57,11 +56,11 @@ static void look_at_class(struct engine *engine, unsigned index,
     struct automove *automove = &engine->automove;
     struct slab_class *class = slab_class_at(&engine->slabs, index);
     uint32_t unused = unused_pages(class);
-    uint64_t evicted =
-        __atomic_load_n(&class->counters.evicted, __ATOMIC_RELAXED);
+    uint64_t reclaims =
+        __atomic_load_n(&class->counters.direct_reclaims, __ATOMIC_RELAXED);
 
-    automove->evicts[index] = evicted != automove->evicted[index];
-    automove->evicted[index] = evicted;
+    automove->evicts[index] = reclaims != automove->reclaims[index];
+    automove->reclaims[index] = reclaims;
     if (unused < automove->unused_least[index])
         automove->unused_least[index] = unused;
     if (!window_ends)
@@ -162,7 +161,20 @@ static bool is_worth_it(const struct engine *engine, uint32_t mode,
            (double)young->age_s < ratio * (double)old->age_s;
 }
 
-static bool even_out(struct engine_thread *thread, uint32_t mode)
+/* Whether a class that evicts has not yet filled the page that it got. */
+static bool is_filling(const struct engine *engine)
+{
+    unsigned i;
+
+    for (i = 1; i <= engine->slabs.count; i++) {
+        if (engine->automove.evicts[i] &&
+            unused_pages(slab_class_at(&engine->slabs, i)) > 0)
+            return true;
+    }
+    return false;
+}
+
+static enum mover_rest even_out(struct engine_thread *thread, uint32_t mode)
 {
     struct engine *engine = thread->engine;
     struct automove *automove = &engine->automove;
@@ -170,23 +182,23 @@ static bool even_out(struct engine_thread *thread, uint32_t mode)
     struct choice old;
 
     if (automove->budget == 0 || region_pool(&engine->region) > 0)
-        return false;
+        return MOVER_IDLE;
     young = find_young(thread);
-    if (young.class == 0)
-        return false;
     old = find_old(thread, young.class);
-    if (!is_worth_it(engine, mode, &young, &old)) {
-        automove->budget = 0; /* Until the next look around. */
-        return false;
+    if (is_worth_it(engine, mode, &young, &old)) {
+        if (!mover_begin(engine, old.class, young.class))
+            return MOVER_WAITS;
+        if (mode != ENGINE_AUTOMOVE_EAGER)
+            automove->budget--;
+        return MOVER_BUSY;
     }
-    if (!mover_begin(engine, old.class, young.class))
-        return false;
-    if (mode != ENGINE_AUTOMOVE_EAGER)
-        automove->budget--;
-    return true;
+    if (is_filling(engine))
+        return MOVER_WAITS;
+    automove->budget = 0; /* Until the next look around. */
+    return MOVER_IDLE;
 }
 
-bool automove_work(struct engine_thread *thread)
+enum mover_rest automove_work(struct engine_thread *thread)
 {
     struct engine *engine = thread->engine;
     uint32_t mode =
@@ -195,12 +207,12 @@ bool automove_work(struct engine_thread *thread)
 
     if (mode == ENGINE_AUTOMOVE_OFF || engine->keep_all ||
         !atomic_load_explicit(&engine->tuning.reassign, memory_order_relaxed))
-        return false;
+        return MOVER_IDLE;
     look_around(thread);
     if (mover_is_running(engine))
-        return false;
+        return MOVER_IDLE;
     unneeded = find_unneeded(engine);
     if (unneeded != 0)
-        return mover_begin(engine, unneeded, 0);
+        return mover_begin(engine, unneeded, 0) ? MOVER_BUSY : MOVER_WAITS;
     return even_out(thread, mode);
 }

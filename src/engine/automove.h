@@ -3,10 +3,11 @@
 #ifndef ENGINE_AUTOMOVE_H
 #define ENGINE_AUTOMOVE_H
 
-#include "src/engine/state.h"
+#include "src/engine/mover.h"
 
 /* Looks around once a second, and begins with a page where one is to move.
- * True when it did. For the upkeep's thread. */
-bool automove_work(struct engine_thread *thread);
+ * MOVER_WAITS: one will be as soon as a class has filled what it got. For the
+ * upkeep's thread. */
+enum mover_rest automove_work(struct engine_thread *thread);
 
 #endif

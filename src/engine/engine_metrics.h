@@ -54,7 +54,7 @@
     X(moves_to_cold, "Moves from hot or warm to cold") \
     X(moves_to_warm, "Moves from hot or cold to warm") \
     X(moves_within_lru, "Active items put to the front of their list") \
-    X(direct_reclaims, "Evictions by the thread that needed memory")
+    X(direct_reclaims, "Evictions by a thread that needed the chunk")
 
 /* Written under the lock of the mover. */
 #define ENGINE_MOVE_METRICS(X) \

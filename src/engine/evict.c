@@ -31,7 +31,8 @@ static void count_victim(struct engine_thread *thread, struct slab_class *class,
     }
     tell_evicted(thread, item);
     METRIC_UP(counters->evicted);
-    METRIC_UP(counters->direct_reclaims);
+    if (!thread->moving)
+        METRIC_UP(counters->direct_reclaims);
     if (item->expires_at_s != 0)
         METRIC_UP(counters->evicted_nonzero);
     if (!fetched)

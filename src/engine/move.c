@@ -168,6 +168,7 @@ enum move_step move_step(struct engine_thread *thread, unsigned passes_max)
 
     if (move->phase == MOVE_UNDOING)
         return undo(engine);
+    thread->moving = true;
     count = look_on(engine, moving);
     for (i = 0; i < count; i++) {
         enum move_busy busy = moving[i].owner == moving[i].chunk
@@ -177,6 +178,7 @@ enum move_step move_step(struct engine_thread *thread, unsigned passes_max)
         if (busy != MOVE_BUSY_NOT)
             note_busy(&engine->mover, busy);
     }
+    thread->moving = false;
     if (move->at < engine->region.pages[move->page].carved)
         return MOVE_GOES_ON;
     return end_pass(engine, passes_max);

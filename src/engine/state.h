@@ -34,6 +34,7 @@ struct engine_thread {
     uint32_t now_s;
     int32_t items_untold;    /* Of table.items, not yet added there. */
     bool recorded;           /* The journal was told something. */
+    bool moving;             /* What it evicts makes room for what moves. */
     struct watch_ring *ring; /* NULL without a watch: nothing is wanted. */
     const struct watch_classes *watched;
     struct engine_thread *next;
@@ -74,7 +75,7 @@ struct automove {
     uint32_t ticks;  /* Looks since the window began. */
     uint32_t budget; /* Pages that may move until the next look. */
     bool evicts[ENGINE_CLASSES_MAX]; /* Between the last two looks. */
-    uint64_t evicted[ENGINE_CLASSES_MAX];
+    uint64_t reclaims[ENGINE_CLASSES_MAX];
     uint32_t unused_least[ENGINE_CLASSES_MAX]; /* Whole pages, this window. */
     uint32_t unneeded[ENGINE_CLASSES_MAX];     /* And in the one before. */
 };

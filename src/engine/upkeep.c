@@ -81,6 +81,7 @@ uint64_t engine_upkeep(struct engine_thread *thread)
     struct engine *engine = thread->engine;
     struct upkeep *upkeep = &engine->upkeep;
     enum mover_rest moving;
+    enum mover_rest moves_next;
     unsigned moves = 0;
     unsigned grown;
     uint64_t due_ns;
@@ -92,8 +93,9 @@ uint64_t engine_upkeep(struct engine_thread *thread)
     if (atomic_load_explicit(&engine->tuning.maintain, memory_order_relaxed))
         moves = balance(engine) + age(thread);
     moving = mover_work(thread);
-    if (automove_work(thread))
-        moving = MOVER_BUSY;
+    moves_next = automove_work(thread);
+    if (moves_next > moving)
+        moving = moves_next;
     crawl_ns = crawler_round(thread);
     engine_thread_settle(thread);
     if (grown == GROW_BUCKETS || moves >= LRU_MOVES || moving == MOVER_BUSY)

@@ -38,6 +38,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_dumps.py \
 	tests/integration/test_eviction.py \
 	tests/integration/test_expiry.py \
+	tests/integration/test_memory.py \
 	tests/integration/test_meta.py \
 	tests/integration/test_options.py \
 	tests/integration/test_pair_failover.py \

@@ -25,6 +25,9 @@
 
 typedef void unit_add_fn(TCase *tests);
 
+/* A bound for a test that hangs; on a busy machine all are slow. */
+#define UNIT_BOUND_S 60
+
 static inline int unit_run(const char *name, unit_add_fn *add)
 {
     Suite *suite = suite_create(name);
@@ -32,6 +35,7 @@ static inline int unit_run(const char *name, unit_add_fn *add)
     SRunner *runner;
     int failed;
 
+    tcase_set_timeout(tests, UNIT_BOUND_S);
     add(tests);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
