@@ -118,16 +118,29 @@ static int try_warm(struct restart *restart, const struct engine_config *config,
     return 0;
 }
 
+/* Options that do not fit together shall not cost the items. */
+static int try_config(const struct engine_config *config)
+{
+    struct engine *engine;
+    int error = engine_new(config, &engine);
+
+    engine_free(&engine);
+    return error;
+}
+
 int restart_begin(struct restart *restart, const char *path, const char *user,
                   struct engine_config *config, const struct clock *clock,
                   struct engine **engine, int *error,
                   char words[RESTART_WORDS_MAX])
 {
-    int status = memory_file_open(&restart->file, path, user, words);
+    int status;
 
-    *error = 0;
     *engine = NULL;
+    *error = try_config(config);
+    if (*error != 0)
+        return 0;
     restart->open = true;
+    status = memory_file_open(&restart->file, path, user, words);
     if (status == 0)
         status = memory_file_take_meta(&restart->file, words);
     if (status != 0)

@@ -66,3 +66,7 @@ EXTRA_DIST += tests/fuzz/corpus/meta
 FUZZ_TARGETS += tests/fuzz/fuzz_udp
 tests_fuzz_fuzz_udp_LDADD = $(LINK_SERVER) $(FUZZ_MAIN)
 EXTRA_DIST += tests/fuzz/corpus/udp
+
+FUZZ_TARGETS += tests/fuzz/fuzz_restart
+tests_fuzz_fuzz_restart_LDADD = $(LINK_ENGINE) $(FUZZ_MAIN)
+EXTRA_DIST += tests/fuzz/corpus/restart

@@ -363,6 +363,9 @@ def test_a_start_that_fails_loses_nothing(t):
         taken.bind((node.address, node.port))
         taken.listen()
         expect_refusal(node, EX_OSERR, 'items are saved for the next start')
+    plain, node.args = node.args, node.args + ['-I', '60m']
+    expect_refusal(node, 64, '-I')
+    node.args = plain
     node.start()
     assert described(node) == dump
 
