@@ -8,12 +8,14 @@ check_PROGRAMS += \
 	tests/unit/command/test_crawler \
 	tests/unit/command/test_detail \
 	tests/unit/command/test_meta \
+	tests/unit/command/test_observe \
 	tests/unit/command/test_session \
 	tests/unit/command/test_stats \
 	tests/unit/command/test_stream
 
 tests_unit_command_test_auth_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_binary_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
+tests_unit_command_test_observe_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_session_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_stats_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_meta_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
