@@ -380,6 +380,7 @@ END_TEST
 
 static void add_tests(TCase *tests)
 {
+    tcase_set_timeout(tests, 30);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_crawl_frees_what_is_dead);
     tcase_add_test(tests, one_crawl_at_a_time);

@@ -94,7 +94,7 @@ START_TEST(evicted_and_expired_items_are_not_counted)
     struct slice rest;
 
     start(true);
-    for (i = 0; i < 200000; i++) {
+    for (i = 0; i < 100000; i++) {
         (void)snprintf(text, sizeof(text), "%06u", i);
         ck_assert_int_eq(put(&fx, text, "value"), ENGINE_STORED);
     }
@@ -136,6 +136,7 @@ END_TEST
 
 static void add_tests(TCase *tests)
 {
+    tcase_set_timeout(tests, 30);
     tcase_add_test(tests, sizes_are_rounded_up_to_32_bytes);
     tcase_add_test(tests, what_goes_or_changes_is_counted);
     tcase_add_test(tests, evicted_and_expired_items_are_not_counted);
