@@ -38,9 +38,11 @@ static enum apply_result decide(struct change *change,
 
     if (mutation->stamp <= floor_of(change->thread->engine))
         return APPLY_FLUSHED;
+    /* A dead one may have been forgotten already, and so is a removal. */
+    if (!change->live && mutation->stamp <= removed_at(change))
+        return APPLY_REMOVED;
     if (old == NULL)
-        return mutation->stamp <= removed_at(change) ? APPLY_REMOVED
-                                                     : APPLY_DONE;
+        return APPLY_DONE;
     if (item_stamp(old) > mutation->stamp)
         return APPLY_OLDER;
     if (item_stamp(old) < mutation->stamp)

@@ -104,6 +104,10 @@ static const struct {
     {SET, T2, 0, T3, GONE, 0, 0, APPLY_OLDER, 0, 0},
     {SET, T2, SOON, T2, GONE, 0, 0, APPLY_SAME, T2, SOON},
     {SET, T2, GONE, T2, GONE, 0, 0, APPLY_SAME, 0, 0},
+    /* Its removal may be known already, with all others up to a floor. */
+    {SET, T2, 0, T1, GONE, 0, T1, APPLY_DONE, T2, 0},
+    {SET, T2, 0, T1, GONE, 0, T2, APPLY_REMOVED, 0, 0},
+    {SET, T2, 0, T1, GONE, 0, T3, APPLY_REMOVED, 0, 0},
     /* SET over a flushed version. */
     {SET, T3, 0, T1, 0, T2, 0, APPLY_DONE, T3, 0},
     {SET, T2, 0, T1, 0, T3, 0, APPLY_FLUSHED, 0, 0},
@@ -165,6 +169,8 @@ START_TEST(each_row_tells_the_journal_what_it_must)
 {
     size_t i = (size_t)_i;
     bool was_absent = rows[i].cur == 0 && rows[i].kind == SET;
+    bool was_dead = rows[i].kind == SET && (rows[i].cur_expiry == GONE ||
+                                            rows[i].cur <= rows[i].floor);
     bool stored = was_absent && rows[i].result == APPLY_DONE;
 
     check_row(i);
@@ -174,7 +180,8 @@ START_TEST(each_row_tells_the_journal_what_it_must)
     ck_assert_uint_eq(notes_of(&fx, NOTE_FORGET), 0);
     ck_assert_uint_eq(notes_of(&fx, NOTE_APPLIED), stored);
     ck_assert_uint_eq(notes_of(&fx, NOTE_REMOVED_AT),
-                      was_absent && rows[i].result != APPLY_FLUSHED);
+                      (was_absent || was_dead) &&
+                          rows[i].result != APPLY_FLUSHED);
 }
 END_TEST
 
