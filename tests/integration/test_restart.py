@@ -370,6 +370,14 @@ def test_a_start_that_fails_loses_nothing(t):
     assert described(node) == dump
 
 
+def test_memory_of_a_file_keeps_its_size(t):
+    node = node_with_file(t).start()
+    for mib in (32, 128):
+        reply = node.c.command(f'cache_memlimit {mib}')
+        assert reply.startswith('MEMLIMIT_ADJUST_FAILED'), reply
+    assert node.stat('limit_maxbytes') == 64 * MIB
+
+
 def test_another_user_keeps_its_file(t):
     if os.geteuid() != 0:
         raise Skip('only root switches users')
