@@ -38,6 +38,7 @@ struct node_big {
     char key[ENGINE_KEY_MAX];
     size_t size;
     size_t offset;
+    struct engine_cursor cursor;
     uint64_t number; /* Of the live entry; 0 in a scan. */
     stamp_t entry;   /* The stamp of that entry. */
     bool stale;      /* The peer has said something newer of that key. */
@@ -106,6 +107,7 @@ struct node_receive {
     bool in_parts;
     uint64_t size;
     uint64_t offset;
+    struct engine_cursor cursor;
     uint64_t heard_now_ns; /* The peer's clock in its last heartbeat... */
     uint64_t heard_at_ns;  /* ...and ours then. */
 };

@@ -197,6 +197,7 @@ static int begin_part(struct node *node, const struct message *message)
         node_local_expiry(node, receive->head.expires_at_s);
     receive->size = message->part.value_size;
     receive->offset = 0;
+    receive->cursor = (struct engine_cursor){.part = NULL};
     receive->in_parts = true;
     result = engine_apply_reserve(node->thread, &receive->head, receive->size,
                                   &receive->item);
@@ -212,8 +213,8 @@ static void fill_part(struct node *node, struct slice data)
 
     while (data.size > 0) {
         size_t room = 0;
-        char *to =
-            engine_item_space(node->thread, receive->item, offset, &room);
+        char *to = engine_item_space_on(node->thread, receive->item, offset,
+                                        &room, &receive->cursor);
 
         INVARIANT(room > 0);
         if (room > data.size)

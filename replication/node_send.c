@@ -181,10 +181,12 @@ size_t node_send_control(struct node *node, unsigned link, char *out,
 void node_fill_value(void *ctx, char *to, size_t size)
 {
     const struct node_fill *from = ctx;
+    struct engine_cursor cursor = {.part = NULL};
     size_t done = 0;
 
     while (done < size) {
-        struct slice piece = engine_item_bytes(from->thread, from->item, done);
+        struct slice piece =
+            engine_item_bytes_on(from->thread, from->item, done, &cursor);
 
         INVARIANT(piece.size > 0);
         if (piece.size > size - done)
@@ -309,8 +311,8 @@ static size_t put_part(struct node *node, char *out, size_t room)
 {
     struct node_big *big = &node->send.big;
     struct message message = {.type = MESSAGE_PART};
-    struct slice piece =
-        engine_item_bytes(node->thread, big->item, big->offset);
+    struct slice piece = engine_item_bytes_on(node->thread, big->item,
+                                              big->offset, &big->cursor);
     size_t most = room > PART_OVERHEAD ? room - PART_OVERHEAD : 0;
 
     if (most > CODEC_PART_BYTES)

@@ -47,6 +47,7 @@ struct body {
     struct engine_write write;
     struct item *item;
     size_t offset; /* Filled up to here. */
+    struct engine_cursor cursor;
     struct execute_stored stored;
     struct request request; /* What the answer will need of it. */
     char key[ENGINE_KEY_MAX];
@@ -274,8 +275,8 @@ char *session_space(struct session *session, size_t *room)
 
     INVARIANT(body != NULL);
     INVARIANT(body->offset < body->write.value_size);
-    return engine_item_space(session->thread->engine_thread, body->item,
-                             body->offset, room);
+    return engine_item_space_on(session->thread->engine_thread, body->item,
+                                body->offset, room, &body->cursor);
 }
 
 void session_filled(struct session *session, size_t size)

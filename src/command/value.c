@@ -6,11 +6,12 @@
 static inline char *copy_runs(const struct command_thread *thread,
                               const struct engine_view *view, char *at)
 {
+    struct engine_cursor cursor = {.part = NULL};
     size_t offset = 0;
 
     while (offset < view->value_size) {
-        struct slice run =
-            engine_item_bytes(thread->engine_thread, view->item, offset);
+        struct slice run = engine_item_bytes_on(thread->engine_thread,
+                                                view->item, offset, &cursor);
 
         INVARIANT(run.size > 0);
         at = value_put_text(at, run.data, run.size);
@@ -42,11 +43,12 @@ static void release_item(void *ctx, void *owner)
 void value_borrow(struct command_thread *thread, struct item *item, size_t size,
                   struct sink *out)
 {
+    struct engine_cursor cursor = {.part = NULL};
     size_t offset = 0;
 
     while (offset < size) {
         struct slice run =
-            engine_item_bytes(thread->engine_thread, item, offset);
+            engine_item_bytes_on(thread->engine_thread, item, offset, &cursor);
 
         INVARIANT(run.size > 0);
         offset += run.size;

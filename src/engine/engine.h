@@ -241,6 +241,18 @@ void engine_item_release(struct engine_thread *thread, struct item **item);
 struct slice engine_item_bytes(const struct engine_thread *thread,
                                const struct item *item, size_t offset);
 
+/* The same for whoever goes through a large value from its beginning to its
+ * end: the cursor remembers the part, so that no step walks the chain anew. It
+ * begins as all zero and is good as long as the item is the caller's to read
+ * or fill. */
+struct engine_cursor {
+    const struct item *part; /* NULL: before the first one. */
+    size_t begin;            /* Of the value, where that part begins. */
+};
+struct slice engine_item_bytes_on(const struct engine_thread *thread,
+                                  const struct item *item, size_t offset,
+                                  struct engine_cursor *cursor);
+
 /* ---- writing ---- */
 
 enum engine_mode {
@@ -298,6 +310,9 @@ enum engine_outcome engine_reserve(struct engine_thread *thread,
 /* Where value bytes from offset on go; *room is 0 at the end. */
 char *engine_item_space(struct engine_thread *thread, struct item *item,
                         size_t offset, size_t *room);
+char *engine_item_space_on(struct engine_thread *thread, struct item *item,
+                           size_t offset, size_t *room,
+                           struct engine_cursor *cursor);
 enum engine_outcome engine_commit(struct engine_thread *thread,
                                   const struct engine_write *write,
                                   struct item **item, stamp_t *stamp);

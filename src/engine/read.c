@@ -238,43 +238,70 @@ void engine_item_release(struct engine_thread *thread, struct item **item)
 
 /* The bytes of a value from offset on that lie together. */
 static struct slice value_at(const struct engine *engine,
-                             const struct item *item, size_t offset)
+                             const struct item *item, size_t offset,
+                             struct engine_cursor *cursor)
 {
     const char *at = item->data + item_value_offset(item);
-    size_t here = item->value_size;
+    size_t begin = 0;
+    size_t size = item->value_size;
     handle_t next = HANDLE_NONE;
 
     INVARIANT(offset <= item->value_size);
 
     if (item_flags(item) & ITEM_LARGE) {
-        here = slab_class_at(&engine->slabs, item->slab_class)->chunk_bytes -
+        size = slab_class_at(&engine->slabs, item->slab_class)->chunk_bytes -
                ITEM_HEADER_BYTES - item_value_offset(item);
         next = item_first_part(item);
     }
-    while (offset >= here && next != HANDLE_NONE) {
+    if (cursor->part != NULL && offset >= cursor->begin) {
+        at = cursor->part->data;
+        begin = cursor->begin;
+        size = cursor->part->value_size;
+        next = cursor->part->next;
+    }
+    while (offset >= begin + size && next != HANDLE_NONE) {
         const struct item *part = region_item(&engine->region, next);
 
-        offset -= here;
+        begin += size;
         at = part->data;
-        here = part->value_size;
+        size = part->value_size;
         next = part->next;
+        *cursor = (struct engine_cursor){part, begin};
     }
-    return slice_make(at + offset, here - offset);
+    return slice_make(at + (offset - begin), begin + size - offset);
+}
+
+struct slice engine_item_bytes_on(const struct engine_thread *thread,
+                                  const struct item *item, size_t offset,
+                                  struct engine_cursor *cursor)
+{
+    return value_at(thread->engine, item, offset, cursor);
 }
 
 struct slice engine_item_bytes(const struct engine_thread *thread,
                                const struct item *item, size_t offset)
 {
-    return value_at(thread->engine, item, offset);
+    struct engine_cursor cursor = {.part = NULL};
+
+    return value_at(thread->engine, item, offset, &cursor);
 }
 
-char *engine_item_space(struct engine_thread *thread, struct item *item,
-                        size_t offset, size_t *room)
+char *engine_item_space_on(struct engine_thread *thread, struct item *item,
+                           size_t offset, size_t *room,
+                           struct engine_cursor *cursor)
 {
-    struct slice space = value_at(thread->engine, item, offset);
+    struct slice space = value_at(thread->engine, item, offset, cursor);
     ptrdiff_t into = space.data - (const char *)item;
 
     /* Through the item that may be written, not the slice that may not. */
     *room = space.size;
     return (char *)item + into;
+}
+
+char *engine_item_space(struct engine_thread *thread, struct item *item,
+                        size_t offset, size_t *room)
+{
+    struct engine_cursor cursor = {.part = NULL};
+
+    return engine_item_space_on(thread, item, offset, room, &cursor);
 }

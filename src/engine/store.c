@@ -226,11 +226,12 @@ static enum attempt store_inside(struct change *change,
 
 /* Copies bytes into an item from offset on, over its parts. */
 static void write_value(struct engine_thread *thread, struct item *item,
-                        size_t offset, struct slice bytes)
+                        size_t offset, struct slice bytes,
+                        struct engine_cursor *cursor)
 {
     while (bytes.size > 0) {
         size_t room;
-        char *space = engine_item_space(thread, item, offset, &room);
+        char *space = engine_item_space_on(thread, item, offset, &room, cursor);
 
         INVARIANT(room > 0);
         if (room > bytes.size)
@@ -244,12 +245,14 @@ static void write_value(struct engine_thread *thread, struct item *item,
 static void copy_value(struct engine_thread *thread, struct item *to,
                        size_t offset, const struct item *from)
 {
+    struct engine_cursor reading = {.part = NULL};
+    struct engine_cursor writing = {.part = NULL};
     size_t done = 0;
 
     while (done < from->value_size) {
-        struct slice piece = engine_item_bytes(thread, from, done);
+        struct slice piece = engine_item_bytes_on(thread, from, done, &reading);
 
-        write_value(thread, to, offset + done, piece);
+        write_value(thread, to, offset + done, piece, &writing);
         done += piece.size;
     }
 }
@@ -258,12 +261,13 @@ static enum engine_outcome store_in_steps(struct engine_thread *thread,
                                           const struct engine_write *write,
                                           const char *value, stamp_t *stamp)
 {
+    struct engine_cursor cursor = {.part = NULL};
     struct item *item;
     enum engine_outcome outcome = engine_reserve(thread, write, &item);
 
     if (outcome != ENGINE_STORED)
         return outcome;
-    write_value(thread, item, 0, slice_make(value, write->value_size));
+    write_value(thread, item, 0, slice_make(value, write->value_size), &cursor);
     return engine_commit(thread, write, &item, stamp);
 }
 

@@ -347,8 +347,46 @@ START_TEST(settle_wakes_once_after_a_record)
 }
 END_TEST
 
+/* Forward, and back again, with a cursor that has seen more. */
+START_TEST(a_cursor_finds_what_a_walk_finds)
+{
+    struct engine_config config = fixture_config(64);
+    struct engine_cursor cursor = {.part = NULL};
+    const size_t size = 150 * KIB;
+    struct engine_write write = {.value_size = size};
+    char *value = malloc(size);
+    struct engine_view view;
+    stamp_t stamp;
+    size_t i;
+
+    ck_assert_ptr_nonnull(value);
+    config.item_bytes_max = 200 * KIB;
+    fixture_fini(&fx);
+    fixture_init(&fx, &config);
+    write.key = key_of(&fx, "k");
+    pattern_fill(value, size, 7);
+    ck_assert_int_eq(engine_store(fx.thread, &write, value, &stamp),
+                     ENGINE_STORED);
+    ck_assert(engine_get(fx.thread, &write.key, &view));
+    for (i = 0; i <= 2 * size; i += 4099) {
+        size_t offset = i <= size ? i : 2 * size - i;
+        struct slice there = engine_item_bytes(fx.thread, view.item, offset);
+        struct slice found =
+            engine_item_bytes_on(fx.thread, view.item, offset, &cursor);
+
+        ck_assert_ptr_eq(found.data, there.data);
+        ck_assert_uint_eq(found.size, there.size);
+    }
+    ck_assert_uint_eq(
+        engine_item_bytes_on(fx.thread, view.item, size, &cursor).size, 0);
+    engine_view_end(fx.thread, &view);
+    free(value);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
+    tcase_add_test(tests, a_cursor_finds_what_a_walk_finds);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_set_stores_value_flags_and_expiry);
     tcase_add_test(tests, an_empty_value_is_a_value);
