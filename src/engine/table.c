@@ -30,9 +30,12 @@ static uint64_t geometry_make(unsigned power, uint64_t old)
     return ((uint64_t)power << 56) | old;
 }
 
-static uint32_t overflow_for(unsigned power)
+/* A table that does not grow has most of its items there, and the last bucket
+ * of each chain is half full on average. */
+static uint32_t overflow_for(const struct table *table, unsigned power)
 {
-    uint64_t overflow = ((uint64_t)1 << power) / 4 + OVERFLOW_MIN;
+    uint64_t overflow = ((uint64_t)1 << power) / 4 + OVERFLOW_MIN +
+                        table->fixed_items / (TABLE_SLOTS / 2);
 
     return (uint32_t)(overflow < OVERFLOW_MAX ? overflow : OVERFLOW_MAX);
 }
@@ -42,9 +45,9 @@ static size_t buckets_bytes(unsigned power)
     return sizeof(struct bucket) << power;
 }
 
-static size_t overflow_bytes(unsigned power)
+static size_t overflow_bytes(const struct table *table, unsigned power)
 {
-    return sizeof(struct bucket) * ((size_t)overflow_for(power) + 1);
+    return sizeof(struct bucket) * ((size_t)overflow_for(table, power) + 1);
 }
 
 /* Opens what a table of that power needs. The caller holds growth, or is the
@@ -52,10 +55,10 @@ static size_t overflow_bytes(unsigned power)
 static int open_for(struct table *table, unsigned power)
 {
     if (memory_open(table->buckets, buckets_bytes(power)) != 0 ||
-        memory_open(table->overflow, overflow_bytes(power)) != 0)
+        memory_open(table->overflow, overflow_bytes(table, power)) != 0)
         return -ERR_MEMORY;
     lock_take(&table->pool);
-    table->overflow_max = overflow_for(power);
+    table->overflow_max = overflow_for(table, power);
     lock_release(&table->pool);
     atomic_store_explicit(&table->power_max, power, memory_order_relaxed);
     return 0;
@@ -77,6 +80,8 @@ int table_init(struct table *table, const struct region *region,
 
     *table = (struct table){
         .region = region, .hash_seed = hash_seed, .fixed = sizes->fixed};
+    if (table->fixed)
+        table->fixed_items = sizes->items_ever_max;
     power_max =
         table->fixed ? power : at_least(power, power_for(sizes->items_max));
     table->power_reserved =
@@ -88,7 +93,7 @@ int table_init(struct table *table, const struct region *region,
     table->buckets =
         memory_reserve_closed(buckets_bytes(table->power_reserved));
     table->overflow =
-        memory_reserve_closed(overflow_bytes(table->power_reserved));
+        memory_reserve_closed(overflow_bytes(table, table->power_reserved));
     if (table->buckets == NULL || table->overflow == NULL ||
         open_for(table, power_max) != 0) {
         table_fini(table);
@@ -102,7 +107,8 @@ void table_fini(struct table *table)
     if (table->region == NULL)
         return;
     memory_unreserve(table->buckets, buckets_bytes(table->power_reserved));
-    memory_unreserve(table->overflow, overflow_bytes(table->power_reserved));
+    memory_unreserve(table->overflow,
+                     overflow_bytes(table, table->power_reserved));
     lock_fini(&table->growth);
     lock_fini(&table->pool);
     *table = (struct table){.region = NULL};

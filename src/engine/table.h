@@ -56,7 +56,8 @@ struct table {
     const struct region *region;
     uint64_t hash_seed;
     unsigned power_reserved;    /* Of the number of buckets: address space. */
-    bool fixed;                 /* Never grows. */
+    bool fixed;                 /* Never grows; */
+    uint64_t fixed_items;       /* but has overflow buckets for so many. */
     _Atomic unsigned power_max; /* Of the number of buckets; under growth. */
     /* Power of the number of old buckets, in the top byte; below it, how many
      * of them are not yet split. All of them: the table is at rest. */

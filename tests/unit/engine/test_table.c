@@ -265,6 +265,33 @@ START_TEST(a_bucket_that_is_locked_cannot_be_tried)
 }
 END_TEST
 
+/* It holds as many as its chains may be long. */
+START_TEST(a_fixed_table_stays_and_holds_much)
+{
+    const struct table_sizes sizes = {.slots_power = 7,
+                                      .fixed = true,
+                                      .items_max = 100,
+                                      .items_ever_max = ITEMS_MAX};
+    struct bench bench;
+    unsigned i;
+
+    ck_assert_int_eq(region_init(&bench.region, 4 * MIB, 0, 64 * KIB), 0);
+    ck_assert_int_eq(table_init(&bench.table, &bench.region, SEED, &sizes), 0);
+    for (i = 0; i < 16 * TABLE_ITEMS_MAX / 2; i++) {
+        const struct item *item = item_at(&bench, i);
+        uint64_t hash = table_hash(&bench.table, item);
+        struct place place = table_lock(&bench.table, hash);
+
+        ck_assert(table_add(&bench.table, place, hash, item));
+        table_unlock(place);
+        atomic_fetch_add(&bench.table.items, 1);
+    }
+    ck_assert_uint_eq(table_grow(&bench.table, 1000), 0);
+    ck_assert_uint_eq(table_buckets(&bench.table), 16);
+    tear_down(&bench);
+}
+END_TEST
+
 START_TEST(no_memory_is_an_error)
 {
     const struct table_sizes sizes = {.slots_power = 8, .items_max = 100};
@@ -285,6 +312,7 @@ END_TEST
 
 static void add_tests(TCase *tests)
 {
+    tcase_add_test(tests, a_fixed_table_stays_and_holds_much);
     tcase_add_test(tests, tags_match_where_they_are);
     tcase_add_test(tests, what_was_added_is_found_until_removed);
     tcase_add_test(tests, a_full_bucket_overflows_and_recovers);
