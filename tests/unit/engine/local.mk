@@ -8,6 +8,7 @@ ENGINE_TEST_LIBS = libenginefixture.a $(LINK_ENGINE) $(CHECK_LIBS)
 check_PROGRAMS += \
 	tests/unit/engine/test_alloc \
 	tests/unit/engine/test_apply \
+	tests/unit/engine/test_automove \
 	tests/unit/engine/test_crawler \
 	tests/unit/engine/test_engine \
 	tests/unit/engine/test_engine_stats \
@@ -28,6 +29,7 @@ check_PROGRAMS += \
 	tests/unit/engine/test_tell \
 	tests/unit/engine/test_mover \
 	tests/unit/engine/test_threads \
+	tests/unit/engine/test_tuning \
 	tests/unit/engine/test_upkeep \
 	tests/unit/engine/test_write
 
@@ -55,3 +57,5 @@ tests_unit_engine_test_mover_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_threads_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_upkeep_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_write_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_automove_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_tuning_LDADD = $(ENGINE_TEST_LIBS)
