@@ -181,7 +181,7 @@ START_TEST(the_order_of_a_list_stays)
     put_many(0, 2 * half, SMALL);
     class = class_of(SMALL);
     for (i = 0; i < half; i++)
-        drop(&fx, name_of(2 * i));
+        drop(&fx, name_of(2 * (half - 1 - i))); /* The page of the oldest. */
     reassign(class, 0);
     work();
     hot = &slab_class_at(&fx.engine->slabs, class)->lists[LRU_HOT];
