@@ -19,6 +19,8 @@ void change_init(struct change *change, struct engine_thread *thread,
     change->spare = NULL;
     change->class_wanted = 0;
     change->revises = false;
+    change->cas_gives_way = false;
+    change->widened = 0;
 }
 
 void change_fini(struct change *change)
@@ -293,18 +295,60 @@ void change_clear(struct change *change)
         change_drop_dead(change);
 }
 
-void change_set_life(struct change *change, uint32_t expires_at_s)
+/* Moves the value up for a cas unique before it, which is the present one.
+ * False when the chunk has no room, or somebody reads the value. */
+static bool make_cas_field(struct change *change)
+{
+    struct engine_thread *thread = change->thread;
+    struct item *item = change->slot.item;
+    size_t bytes = item_bytes(item);
+    stamp_t cas = item_cas(item);
+    char *value = item_value(item);
+
+    if ((item->flags & ITEM_LARGE) || item_references(item) > 1 ||
+        item->value_size > CHANGE_INLINE_BYTES_MAX ||
+        bytes + ITEM_CAS_BYTES >
+            slab_class_at(&thread->engine->slabs, item->slab_class)
+                ->chunk_bytes ||
+        bytes + ITEM_CAS_BYTES > thread->engine->item_bytes_max)
+        return false;
+    memmove(value + ITEM_CAS_BYTES, value, item->value_size);
+    item_add_flags(item, ITEM_HAS_CAS);
+    item_set_cas(item, cas);
+    count_resized(thread, item, bytes);
+    return true;
+}
+
+/* A new version that clients see as the old one. */
+static bool renew_unseen(struct change *change)
 {
     struct item *item = change->slot.item;
-    bool longer = item_lives_longer(expires_at_s, item->expires_at_s);
 
-    if (expires_at_s == item->expires_at_s)
-        return;
+    if (!change->thread->engine->has_journal)
+        return true; /* There is nobody to win over. */
+    if (!(item_flags(item) & ITEM_HAS_CAS) && !change->cas_gives_way &&
+        !make_cas_field(change))
+        return false;
+    item_set_stamp(item, change_record(change, MUTATION_SET));
+    return true;
+}
+
+bool change_set_life(struct change *change, uint32_t expires_at_s)
+{
+    struct item *item = change->slot.item;
+    uint32_t expired_at_s = item->expires_at_s;
+
+    if (expires_at_s == expired_at_s)
+        return true;
     item->expires_at_s = expires_at_s;
-    if (longer)
+    if (item_lives_longer(expires_at_s, expired_at_s)) {
         change_repeat(change);
-    else
-        item_set_stamp(item, change_record(change, MUTATION_SET));
+        return true;
+    }
+    if (renew_unseen(change))
+        return true;
+    item->expires_at_s = expired_at_s;
+    return false;
 }
 
 void change_repeat(struct change *change)

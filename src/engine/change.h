@@ -32,6 +32,8 @@ struct change {
     unsigned class_wanted; /* Of the chunk; 0: none was looked for. */
     bool revises; /* The item is the same one with other bytes: not counted as
                      one more. */
+    bool cas_gives_way; /* There is no room to keep the cas unique. */
+    unsigned widened;   /* Times that change_widen() looked for some. */
 };
 
 void change_init(struct change *change, struct engine_thread *thread,
@@ -71,8 +73,14 @@ void change_forget(struct engine_thread *thread, uint64_t hash,
 
 /* A new life for the key's item. A longer one is told as such and keeps the
  * version; a shorter one is a new version, because of two lives the longer
- * wins at the peer. */
-void change_set_life(struct change *change, uint32_t expires_at_s);
+ * wins at the peer, but keeps the cas unique: a touch is no write to clients.
+ * False, and nothing is changed, when the item has no room for a cas unique
+ * that is not its stamp: the caller ends the change, calls change_widen() and
+ * begins anew. */
+bool change_set_life(struct change *change, uint32_t expires_at_s);
+/* The key's item, as it is, in a chunk with room for a cas unique; when there
+ * is none, the cas unique will give way. The caller holds no lock. */
+void change_widen(struct change *change);
 /* Tells the journal that the key's version changed in what is joined where
  * two nodes hold that version: a longer life, a token given out. */
 void change_repeat(struct change *change);

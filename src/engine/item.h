@@ -152,6 +152,13 @@ static inline void item_set_state(struct item *item, uint32_t state)
     __atomic_store_n(&item->flags, (uint8_t)(others | state), __ATOMIC_RELAXED);
 }
 
+/* Of an item that gets more before its value. */
+static inline void item_add_flags(struct item *item, unsigned flags)
+{
+    __atomic_store_n(&item->flags, (uint8_t)(item_flags(item) | flags),
+                     __ATOMIC_RELAXED);
+}
+
 static inline uint32_t item_client_flags(const struct item *item)
 {
     uint32_t flags = 0;

@@ -54,4 +54,5 @@ libengine_a_SOURCES = \
 	src/engine/tuning.c \
 	src/engine/tuning.h \
 	src/engine/upkeep.c \
+	src/engine/widen.c \
 	src/engine/write.c

@@ -37,8 +37,9 @@ static bool may_win(const struct item *item, const struct engine_look *look,
             expires_at_s < look->recache_before_s);
 }
 
-/* The life of the item, and who refreshes it. */
-static void grant(struct change *change, struct engine_look *look)
+/* The life of the item, and who refreshes it. False when the item must be
+ * widened first. */
+static bool grant(struct change *change, struct engine_look *look)
 {
     struct item *item = change->slot.item;
     uint32_t decided_at_s = item->expires_at_s;
@@ -46,7 +47,8 @@ static void grant(struct change *change, struct engine_look *look)
     look->state = item_state(item);
     look->expired_at_s = item->expires_at_s;
     if (look->touch) {
-        change_set_life(change, look->expires_at_s);
+        if (!change_set_life(change, look->expires_at_s))
+            return false;
         if (look->touch_first)
             decided_at_s = look->expires_at_s;
     }
@@ -55,21 +57,22 @@ static void grant(struct change *change, struct engine_look *look)
         item_set_state(item, look->state | ITEM_STATE_WON);
         change_repeat(change);
     }
+    return true;
 }
 
-static enum engine_outcome look_at(struct change *change,
-                                   struct engine_look *look,
-                                   struct engine_view *view)
+static bool look_at(struct change *change, struct engine_look *look,
+                    struct engine_view *view)
 {
     struct engine_thread *thread = change->thread;
     struct item *item = change->slot.item;
 
+    if (!grant(change, look))
+        return false;
     count_found(change, look, item);
-    grant(change, look);
     read_open_view(view, item, change->place);
     if (!look->silent)
         (void)lru_touch(item, thread->now_s);
-    return ENGINE_STORED;
+    return true;
 }
 
 /* Makes the empty item, whose maker has won it. False when a chunk is
@@ -107,8 +110,13 @@ enum engine_outcome engine_look(struct engine_thread *thread,
     change_init(&change, thread, key);
     do {
         change_begin_lookup(&change);
+        while (change.live && !look_at(&change, look, view)) {
+            change_end(&change);
+            change_widen(&change);
+            change_begin_lookup(&change);
+        }
         if (change.live) {
-            outcome = look_at(&change, look, view);
+            outcome = ENGINE_STORED;
             break; /* The view keeps the bucket. */
         }
         if (!look->vivify) {

@@ -91,11 +91,18 @@ bool engine_get(struct engine_thread *thread, const struct engine_key *key,
     return false;
 }
 
-/* The live item under a change, with its life changed; or false, counted. */
-static bool touch_inside(struct change *change, uint32_t expires_at_s)
+/* The live item under a change, with its life changed; or false, counted. The
+ * change is begun. */
+static bool touch_live(struct change *change, uint32_t expires_at_s)
 {
     struct engine_thread *thread = change->thread;
 
+    change_begin_lookup(change);
+    while (change->live && !change_set_life(change, expires_at_s)) {
+        change_end(change);
+        change_widen(change);
+        change_begin_lookup(change);
+    }
     METRIC_UP(thread->counts.all.cmd_touch);
     if (!change->live) {
         METRIC_UP(thread->counts.all.touch_misses);
@@ -105,7 +112,6 @@ static bool touch_inside(struct change *change, uint32_t expires_at_s)
     }
     METRIC_UP(
         engine_class_counts(thread, change->slot.item->slab_class)->touch_hits);
-    change_set_life(change, expires_at_s);
     return true;
 }
 
@@ -116,8 +122,7 @@ bool engine_get_and_touch(struct engine_thread *thread,
     struct change change;
 
     change_init(&change, thread, key);
-    change_begin_lookup(&change);
-    if (!touch_inside(&change, expires_at_s)) {
+    if (!touch_live(&change, expires_at_s)) {
         change_end(&change);
         return false;
     }
@@ -134,8 +139,7 @@ enum engine_outcome engine_touch(struct engine_thread *thread,
     bool found;
 
     change_init(&change, thread, key);
-    change_begin_lookup(&change);
-    found = touch_inside(&change, expires_at_s);
+    found = touch_live(&change, expires_at_s);
     if (found)
         (void)lru_touch(change.slot.item, thread->now_s);
     change_end(&change);

@@ -145,6 +145,10 @@ struct engine {
 /* Ends the janitor's rest, if it has one. Thread: any. */
 void janitor_wake(struct engine *engine);
 
+/* Copies the value of an item into another one, from offset on. */
+void engine_item_copy(struct engine_thread *thread, struct item *to,
+                      size_t offset, const struct item *from);
+
 /* The list that a new item begins in. */
 static inline enum lru_list engine_list_for(const struct engine_thread *thread,
                                             uint32_t expires_at_s)

@@ -242,8 +242,8 @@ static void write_value(struct engine_thread *thread, struct item *item,
     }
 }
 
-static void copy_value(struct engine_thread *thread, struct item *to,
-                       size_t offset, const struct item *from)
+void engine_item_copy(struct engine_thread *thread, struct item *to,
+                      size_t offset, const struct item *from)
 {
     struct engine_cursor reading = {.part = NULL};
     struct engine_cursor writing = {.part = NULL};
@@ -404,8 +404,8 @@ static struct item *join(struct engine_thread *thread,
 
     if (whole == NULL)
         return NULL;
-    copy_value(thread, whole, is_append ? 0 : added->value_size, old);
-    copy_value(thread, whole, is_append ? old->value_size : 0, added);
+    engine_item_copy(thread, whole, is_append ? 0 : added->value_size, old);
+    engine_item_copy(thread, whole, is_append ? old->value_size : 0, added);
     return whole;
 }
 

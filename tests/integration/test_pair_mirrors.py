@@ -110,6 +110,23 @@ def test_the_time_to_live_goes_along(t):
         assert set(node.c.get_many(staying)) == set(staying), node.name
 
 
+def test_no_touch_changes_a_cas_unique(t):
+    pair = t.pair()
+    for writer, reader in (pair.nodes, pair.nodes[::-1]):
+        for size in (1, 7, 60, 500, 5000, 700000):
+            key = f'k{size}'
+            writer.c.set(key, b'x' * size)
+            held = await_same('set', writer.c, reader.c, key)
+            for ttl in (3000, 2000, 2500, 1000):
+                assert writer.c.command(f'touch {key} {ttl}') == 'TOUCHED'
+                assert await_same('touch', writer.c, reader.c, key) == held
+        pair.settle()
+        for size in (1, 7, 60, 500, 5000, 700000):
+            for node in pair.nodes:
+                left = node.c.command(f'mg k{size} t')
+                assert 990 <= int(left.split('t')[1]) <= 1000, (node.name, left)
+
+
 def test_keys_and_values_of_all_kinds_arrive_whole(t):
     pair = t.pair('-I', '4m', '-m', '128')
     draw = random.Random(5)

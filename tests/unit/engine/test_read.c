@@ -134,6 +134,80 @@ START_TEST(a_shorter_life_is_a_new_version)
 }
 END_TEST
 
+static stamp_t cas_of(const char *name)
+{
+    struct engine_key key = key_of(&fx, name);
+    struct engine_view view;
+    stamp_t cas;
+
+    ck_assert(engine_find(fx.thread, key.hash, &view));
+    cas = view.cas;
+    engine_view_end(fx.thread, &view);
+    return cas;
+}
+
+/* Of any size: some have room in their chunk, others move, large ones in
+ * parts. And whoever reads meanwhile reads what he has found. */
+START_TEST(a_shorter_life_keeps_the_cas_unique)
+{
+    static char value[200 * KIB];
+    size_t size = (size_t)1 << _i;
+    struct engine_key key = key_of(&fx, "k");
+    struct engine_write write = {
+        .key = key, .client_flags = 5, .value_size = size};
+    struct engine_view view;
+    struct item *held;
+    stamp_t cas;
+
+    pattern_fill(value, size, 7);
+    ck_assert_int_eq(engine_store(fx.thread, &write, value, &cas),
+                     ENGINE_STORED);
+    ck_assert(engine_find(fx.thread, key.hash, &view));
+    held = engine_view_hold(fx.thread, &view);
+    engine_view_end(fx.thread, &view);
+    ck_assert_int_eq(touch(&fx, "k", NOW_S + 30), ENGINE_STORED);
+    ck_assert_uint_eq(cas_of("k"), cas);
+    ck_assert_uint_gt(stamp_of(&fx, "k"), cas);
+    ck_assert(pattern_holds(fx.thread, held, size, 7));
+    engine_item_release(fx.thread, &held);
+    ck_assert_int_eq(touch(&fx, "k", NOW_S + 20), ENGINE_STORED);
+    ck_assert_uint_eq(cas_of("k"), cas);
+    ck_assert(engine_find(fx.thread, key.hash, &view));
+    ck_assert(pattern_holds(fx.thread, view.item, size, 7));
+    ck_assert_uint_eq(view.client_flags, 5);
+    ck_assert_uint_eq(view.expires_at_s, NOW_S + 20);
+    engine_view_end(fx.thread, &view);
+    ck_assert_uint_eq(stat_of(&fx, "total_items"), 1);
+    ck_assert_uint_eq(stat_of(&fx, "curr_items"), 1);
+    ck_assert_uint_eq(stat_of(&fx, "cmd_set"), 1);
+    put(&fx, "k", "v");
+    ck_assert_uint_eq(cas_of("k"), stamp_of(&fx, "k"));
+}
+END_TEST
+
+START_TEST(without_memory_a_shorter_life_is_a_write)
+{
+    char value[3000];
+    struct engine_key key = key_of(&fx, "k");
+    struct engine_view view;
+    struct item *held;
+    stamp_t cas;
+
+    memset(value, 'v', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    put(&fx, "k", value);
+    cas = cas_of("k");
+    ck_assert(engine_find(fx.thread, key.hash, &view));
+    held = engine_view_hold(fx.thread, &view);
+    engine_view_end(fx.thread, &view);
+    fx.engine->item_bytes_max = 3000;
+    ck_assert_int_eq(touch(&fx, "k", NOW_S + 30), ENGINE_STORED);
+    ck_assert_uint_eq(expiry_of(&fx, "k"), NOW_S + 30);
+    ck_assert_uint_gt(cas_of("k"), cas);
+    engine_item_release(fx.thread, &held);
+}
+END_TEST
+
 START_TEST(touches_are_counted)
 {
     ck_assert_int_eq(touch(&fx, "k", 0), ENGINE_NOT_FOUND);
@@ -219,6 +293,8 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_longer_life_keeps_the_version);
     tcase_add_test(tests, an_equal_life_is_no_change);
     tcase_add_test(tests, a_shorter_life_is_a_new_version);
+    tcase_add_loop_test(tests, a_shorter_life_keeps_the_cas_unique, 0, 18);
+    tcase_add_test(tests, without_memory_a_shorter_life_is_a_write);
     tcase_add_test(tests, touches_are_counted);
     tcase_add_test(tests, get_and_touch_gives_the_value_and_a_new_life);
     tcase_add_test(tests, a_held_item_outlives_its_key);
