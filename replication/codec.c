@@ -29,6 +29,10 @@ static const struct frame_type {
     [MESSAGE_FLUSH] = {4096, codec_read_flush, codec_write_flush},
     [MESSAGE_HEARTBEAT] = {4096, codec_read_heartbeat, codec_write_heartbeat},
     [MESSAGE_GOODBYE] = {4096, codec_read_goodbye, codec_write_goodbye},
+    [MESSAGE_DIGEST] = {CODEC_DIGEST_MAX, codec_read_digest,
+                        codec_write_digest},
+    [MESSAGE_DIFFER] = {CODEC_DIFFER_MAX, codec_read_differ,
+                        codec_write_differ},
 };
 
 struct codec *codec_new(void)

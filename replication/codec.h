@@ -9,7 +9,9 @@
  * stamp, no state but ITEM_STATE_*, and a key of 1..MESSAGE_KEY_MAX bytes if
  * it is a SET (a REMOVE or TOUCH has no value). The head of a part is such a
  * SET, its data is 1..CODEC_PART_BYTES bytes that end within value_size, which
- * is at most MESSAGE_VALUE_MAX. Present hashes ascend within [from, to].
+ * is at most MESSAGE_VALUE_MAX. Present hashes ascend within [from, to]. A
+ * digest has 1..MESSAGE_GROUPS_MAX groups; the groups of a differ ascend below
+ * that bound, and its hashes within [from, through].
  * Whether a hash is that of its key is for the receiver to find out. */
 #ifndef REPLICATION_CODEC_H
 #define REPLICATION_CODEC_H

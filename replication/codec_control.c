@@ -29,9 +29,9 @@ static void arena_keep(void *data, void *pointer)
 }
 
 /* The generated struct, in the arena; or NULL and the reason in *error. */
-static const void *unpack(struct codec *codec,
-                          const ProtobufCMessageDescriptor *type,
-                          struct slice bytes, int *error)
+const void *codec_unpack(struct codec *codec,
+                         const ProtobufCMessageDescriptor *type,
+                         struct slice bytes, int *error)
 {
     ProtobufCAllocator allocator = {
         .alloc = arena_take,
@@ -46,7 +46,7 @@ static const void *unpack(struct codec *codec,
     return wire;
 }
 
-static void pack(const ProtobufCMessage *wire, struct writer *out)
+void codec_pack(const ProtobufCMessage *wire, struct writer *out)
 {
     size_t size = protobuf_c_message_get_packed_size(wire);
 
@@ -133,7 +133,7 @@ int codec_read_flush(struct codec *codec, struct slice bytes,
     const WIRE(Flush) * wire;
     int error;
 
-    wire = unpack(codec, WIRE_TYPE(flush), bytes, &error);
+    wire = codec_unpack(codec, WIRE_TYPE(flush), bytes, &error);
     return wire != NULL ? flush_of(wire, &message->flush) : error;
 }
 
@@ -143,7 +143,7 @@ void codec_write_flush(struct codec *codec, const struct message *message,
     WIRE(Flush) wire = wire_of(&message->flush);
 
     (void)codec;
-    pack(&wire.base, out);
+    codec_pack(&wire.base, out);
 }
 
 /* ---- hello ---- */
@@ -166,7 +166,7 @@ int codec_read_hello(struct codec *codec, struct slice bytes,
     const WIRE(Hello) * wire;
     int error;
 
-    wire = unpack(codec, WIRE_TYPE(hello), bytes, &error);
+    wire = codec_unpack(codec, WIRE_TYPE(hello), bytes, &error);
     if (wire == NULL)
         return error;
     *hello = (struct hello){
@@ -221,7 +221,7 @@ void codec_write_hello(struct codec *codec, const struct message *message,
     wire.item_bytes_max = hello->item_bytes_max;
     wire.flush = &flush;
     wire.joining = hello->joining;
-    pack(&wire.base, out);
+    codec_pack(&wire.base, out);
 }
 
 /* ---- refuse, goodbye: words ---- */
@@ -232,7 +232,7 @@ int codec_read_refuse(struct codec *codec, struct slice bytes,
     const WIRE(Refuse) * wire;
     int error;
 
-    wire = unpack(codec, WIRE_TYPE(refuse), bytes, &error);
+    wire = codec_unpack(codec, WIRE_TYPE(refuse), bytes, &error);
     if (wire == NULL)
         return error;
     if (wire->reason < REFUSAL_VERSION || wire->reason > REFUSAL_CROSSED)
@@ -249,7 +249,7 @@ void codec_write_refuse(struct codec *codec, const struct message *message,
     WIRE_INIT(refuse, &wire);
     wire.reason = message->refuse.reason;
     wire.words = outgoing(codec, message->refuse.words);
-    pack(&wire.base, out);
+    codec_pack(&wire.base, out);
 }
 
 int codec_read_goodbye(struct codec *codec, struct slice bytes,
@@ -258,7 +258,7 @@ int codec_read_goodbye(struct codec *codec, struct slice bytes,
     const WIRE(Goodbye) * wire;
     int error;
 
-    wire = unpack(codec, WIRE_TYPE(goodbye), bytes, &error);
+    wire = codec_unpack(codec, WIRE_TYPE(goodbye), bytes, &error);
     if (wire == NULL)
         return error;
     return incoming_words(wire->words, &message->goodbye.words);
@@ -271,7 +271,7 @@ void codec_write_goodbye(struct codec *codec, const struct message *message,
 
     WIRE_INIT(goodbye, &wire);
     wire.words = outgoing(codec, message->goodbye.words);
-    pack(&wire.base, out);
+    codec_pack(&wire.base, out);
 }
 
 /* ---- resync ---- */
@@ -282,10 +282,10 @@ int codec_read_plan(struct codec *codec, struct slice bytes,
     const WIRE(Plan) * wire;
     int error;
 
-    wire = unpack(codec, WIRE_TYPE(plan), bytes, &error);
+    wire = codec_unpack(codec, WIRE_TYPE(plan), bytes, &error);
     if (wire == NULL)
         return error;
-    if (wire->kind < RESYNC_CONTINUE || wire->kind > RESYNC_FULL)
+    if (wire->kind < RESYNC_CONTINUE || wire->kind > RESYNC_DIGEST)
         return -ERR_RANGE;
     message->plan.kind = (enum resync_kind)wire->kind;
     message->plan.live_after = wire->live_after;
@@ -303,7 +303,7 @@ void codec_write_plan(struct codec *codec, const struct message *message,
     wire.kind = message->plan.kind;
     wire.live_after = message->plan.live_after;
     wire.items = message->plan.items;
-    pack(&wire.base, out);
+    codec_pack(&wire.base, out);
 }
 
 /* Strictly ascending and inside the purged range, so that the receiver can
@@ -329,7 +329,7 @@ int codec_read_purge(struct codec *codec, struct slice bytes,
     const WIRE(Purge) * wire;
     int error;
 
-    wire = unpack(codec, WIRE_TYPE(purge), bytes, &error);
+    wire = codec_unpack(codec, WIRE_TYPE(purge), bytes, &error);
     if (wire == NULL)
         return error;
     if (wire->from > wire->to || !codec_stamp_ok(wire->floor))
@@ -340,15 +340,6 @@ int codec_read_purge(struct codec *codec, struct slice bytes,
     message->purge.present = wire->present;
     message->purge.present_count = wire->n_present;
     return check_present(wire);
-}
-
-/* The generated structs know no const, though packing only reads. */
-static uint64_t *lend(const uint64_t *hashes)
-{
-    uint64_t *lent;
-
-    memcpy(&lent, &hashes, sizeof(lent));
-    return lent;
 }
 
 void codec_write_purge(struct codec *codec, const struct message *message,
@@ -364,8 +355,8 @@ void codec_write_purge(struct codec *codec, const struct message *message,
     wire.to = message->purge.to;
     wire.floor = message->purge.floor;
     wire.n_present = message->purge.present_count;
-    wire.present = lend(message->purge.present);
-    pack(&wire.base, out);
+    codec_lend(&wire.present, message->purge.present);
+    codec_pack(&wire.base, out);
 }
 
 int codec_read_mark(struct codec *codec, struct slice bytes,
@@ -374,7 +365,7 @@ int codec_read_mark(struct codec *codec, struct slice bytes,
     const WIRE(Mark) * wire;
     int error;
 
-    wire = unpack(codec, WIRE_TYPE(mark), bytes, &error);
+    wire = codec_unpack(codec, WIRE_TYPE(mark), bytes, &error);
     if (wire == NULL)
         return error;
     message->mark.through_hash = wire->through_hash;
@@ -391,7 +382,7 @@ void codec_write_mark(struct codec *codec, const struct message *message,
     WIRE_INIT(mark, &wire);
     wire.through_hash = message->mark.through_hash;
     wire.done = message->mark.done;
-    pack(&wire.base, out);
+    codec_pack(&wire.base, out);
 }
 
 /* ---- acknowledgements and signs of life ---- */
@@ -402,7 +393,7 @@ int codec_read_ack(struct codec *codec, struct slice bytes,
     const WIRE(Ack) * wire;
     int error;
 
-    wire = unpack(codec, WIRE_TYPE(ack), bytes, &error);
+    wire = codec_unpack(codec, WIRE_TYPE(ack), bytes, &error);
     if (wire == NULL)
         return error;
     message->ack.applied = wire->applied;
@@ -421,7 +412,7 @@ void codec_write_ack(struct codec *codec, const struct message *message,
     wire.applied = message->ack.applied;
     wire.through_hash = message->ack.through_hash;
     wire.done = message->ack.done;
-    pack(&wire.base, out);
+    codec_pack(&wire.base, out);
 }
 
 int codec_read_heartbeat(struct codec *codec, struct slice bytes,
@@ -430,7 +421,7 @@ int codec_read_heartbeat(struct codec *codec, struct slice bytes,
     const WIRE(Heartbeat) * wire;
     int error;
 
-    wire = unpack(codec, WIRE_TYPE(heartbeat), bytes, &error);
+    wire = codec_unpack(codec, WIRE_TYPE(heartbeat), bytes, &error);
     if (wire == NULL)
         return error;
     message->heartbeat.now_ns = wire->now_ns;
@@ -451,5 +442,5 @@ void codec_write_heartbeat(struct codec *codec, const struct message *message,
     wire.echo_ns = message->heartbeat.echo_ns;
     wire.echo_delay_ns = message->heartbeat.echo_delay_ns;
     wire.stamp_last = message->heartbeat.stamp_last;
-    pack(&wire.base, out);
+    codec_pack(&wire.base, out);
 }

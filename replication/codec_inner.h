@@ -12,6 +12,10 @@
  * for fields that only a newer peer knows. */
 #define CODEC_CONTROL_MAX (8u * MESSAGE_PRESENT_MAX + 4096u)
 
+#define CODEC_DIGEST_MAX (13u * MESSAGE_GROUPS_MAX + 4096u)
+#define CODEC_DIFFER_MAX \
+    (2u * MESSAGE_GROUPS_MAX + 20u * MESSAGE_LIST_MAX + 4096u)
+
 /* What decoding one control message may take: the hashes of a Purge, and
  * protobuf-c's notes on some hundreds of fields. */
 #define CODEC_ARENA_BYTES (192u * 1024)
@@ -43,10 +47,12 @@ typedef void codec_write_fn(struct codec *codec, const struct message *message,
 
 codec_read_fn codec_read_hello, codec_read_refuse, codec_read_plan,
     codec_read_purge, codec_read_mark, codec_read_ack, codec_read_flush,
-    codec_read_heartbeat, codec_read_goodbye;
+    codec_read_heartbeat, codec_read_goodbye, codec_read_digest,
+    codec_read_differ;
 codec_write_fn codec_write_hello, codec_write_refuse, codec_write_plan,
     codec_write_purge, codec_write_mark, codec_write_ack, codec_write_flush,
-    codec_write_heartbeat, codec_write_goodbye;
+    codec_write_heartbeat, codec_write_goodbye, codec_write_digest,
+    codec_write_differ;
 
 codec_read_fn codec_read_batch, codec_read_part;
 codec_write_fn codec_write_part;

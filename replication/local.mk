@@ -6,6 +6,7 @@ CODEC_SOURCES = \
 	replication/codec.c \
 	replication/codec.h \
 	replication/codec_control.c \
+	replication/codec_digest.c \
 	replication/codec_inner.h \
 	replication/codec_mutation.c \
 	replication/codec_wire.h \
@@ -14,6 +15,7 @@ NODE_SOURCES = \
 	replication/node.c \
 	replication/node.h \
 	replication/node_clock.c \
+	replication/node_digest.c \
 	replication/node_inner.h \
 	replication/node_log.c \
 	replication/node_receive.c \

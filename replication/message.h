@@ -14,8 +14,13 @@
 #define MESSAGE_WORDS_MAX 200
 #define MESSAGE_PRESENT_MAX 8192 /* Hashes in one Purge. */
 #define MESSAGE_BATCH_MAX 4096   /* Mutations in one Batch. */
+#define MESSAGE_GROUPS_MAX 1024  /* Of hashes in one Digest. */
+#define MESSAGE_LIST_MAX 4096    /* Items in one Differ. */
 #define MESSAGE_KEY_MAX 250
 #define MESSAGE_VALUE_MAX (1ull << 30) /* Bytes of a value in Parts. */
+
+/* What a node can do beyond the first version; a bit of hello.features. */
+#define MESSAGE_FEATURE_DIGEST 0x1u
 
 enum message_type {
     MESSAGE_HELLO = 1,
@@ -29,6 +34,8 @@ enum message_type {
     MESSAGE_FLUSH,
     MESSAGE_HEARTBEAT,
     MESSAGE_GOODBYE,
+    MESSAGE_DIGEST,
+    MESSAGE_DIFFER,
 };
 
 enum refusal {
@@ -45,6 +52,7 @@ enum resync_kind {
     RESYNC_CONTINUE,
     RESYNC_DELTA,
     RESYNC_FULL,
+    RESYNC_DIGEST,
 };
 
 struct hello {
@@ -121,6 +129,25 @@ struct message {
         struct {
             struct slice words;
         } goodbye;
+        struct {
+            uint64_t from;
+            uint64_t to;
+            const uint64_t *sums;
+            const uint32_t *counts;
+            size_t count; /* Of groups. */
+        } digest;
+        struct {
+            uint64_t from;
+            uint64_t through;
+            const uint32_t *groups; /* Ascending. */
+            size_t groups_count;
+            const uint64_t *hashes; /* Ascending. */
+            const uint64_t *stamps;
+            const uint32_t *expiries;
+            size_t items_count;
+            uint64_t last;
+            bool behind;
+        } differ;
     };
 };
 

@@ -140,6 +140,7 @@ static void compose_hello(struct node *node, unsigned link)
     to->hello = (struct hello){
         .version_min = node->peer.config.version_min,
         .version_max = node->peer.config.version_max,
+        .features = MESSAGE_FEATURE_DIGEST,
         .pair = node->peer.config.pair,
         .node = node->config.node,
         .incarnation = node->line.incarnation,
@@ -553,6 +554,8 @@ void node_status(const struct node *node, uint64_t now_ns,
         .bytes_out = node->bytes_out,
         .clock_offset_us = node->offset.best_ns / (int64_t)NS_PER_US,
         .refused = node->refused,
+        .digest_checked = node->digest_checked,
+        .digest_mismatch = node->digest_mismatch,
     };
     put_lag(node, now_ns, &log, out);
 }

@@ -131,6 +131,7 @@ struct node_status {
     uint64_t bytes_in, bytes_out;
     int64_t clock_offset_us;
     uint64_t refused;
+    uint64_t digest_checked, digest_mismatch; /* Groups of hashes. */
 };
 
 void node_status(const struct node *node, uint64_t now_ns,

@@ -62,6 +62,7 @@ struct node_scan {
     size_t removals_count, removals_at;
     bool removals_more;
     uint64_t cursor; /* Next hash to look at. */
+    bool compares;   /* What the peer says it has is left out. */
     bool exhausted;  /* There is no hash beyond the last run. */
     struct journal_run run;
     struct node_sent found[NODE_SCAN_FOUND_MAX]; /* Items the peer may lack. */
@@ -92,6 +93,61 @@ struct node_send {
     struct node_big big;
     struct node_scan scan;
     struct node_sent sent[NODE_SENT_CACHE];
+};
+
+/* ---- comparing ---- */
+
+/* A range of hashes in groups of equal width. */
+struct node_groups {
+    uint64_t from;
+    uint64_t to;
+    uint64_t width;
+    size_t count;
+    uint64_t sums[MESSAGE_GROUPS_MAX];
+    uint32_t counts[MESSAGE_GROUPS_MAX];
+};
+
+/* A version that the peer holds. */
+struct node_listed {
+    uint64_t hash;
+    stamp_t stamp;
+    uint32_t expires_at_s; /* On its clock. */
+};
+
+enum node_compare_state {
+    NODE_COMPARE_IDLE,
+    NODE_COMPARE_ASKED,
+    NODE_COMPARE_ANSWERED,
+};
+
+/* Our question, one at a time, and what the peer said. */
+struct node_compare {
+    enum node_compare_state state;
+    bool ask_due;
+    struct node_groups ours;
+    uint64_t through; /* The answer covers that much. */
+    uint64_t differ[MESSAGE_GROUPS_MAX / 64];
+    size_t groups_differ;
+    struct node_listed items[MESSAGE_LIST_MAX]; /* By hash. */
+    size_t items_count;
+    uint64_t last; /* The peer's highest number when it looked. */
+    bool behind;   /* It had more to send than what is in its log. */
+};
+
+/* Our answer to the peer's question. */
+struct node_answer {
+    bool due;
+    struct node_groups ours;
+    uint64_t through;
+    uint32_t groups[MESSAGE_GROUPS_MAX];
+    size_t groups_count;
+    struct node_listed items[MESSAGE_LIST_MAX];
+    uint64_t hashes[MESSAGE_LIST_MAX];
+    uint64_t stamps[MESSAGE_LIST_MAX];
+    uint32_t expiries[MESSAGE_LIST_MAX];
+    size_t items_count;
+    uint64_t last;
+    bool behind;
 };
 
 /* ---- from the peer ---- */
@@ -138,6 +194,8 @@ struct node {
     struct node_link links[NODE_LINKS_MAX];
     struct node_send send;
     struct node_receive receive;
+    struct node_compare compare;
+    struct node_answer answer;
     struct node_offset offset;
     struct hello theirs; /* Of the pair's link. */
     bool listen_failed;
@@ -154,7 +212,8 @@ struct node {
     uint64_t resync_items;
     uint64_t pairings;
     uint64_t conflicts, sent, sent_bytes, applied_count, rejected_older;
-    uint64_t not_kept; /* Too large, or no memory. */
+    uint64_t digest_checked, digest_mismatch; /* Groups. */
+    uint64_t not_kept;                        /* Too large, or no memory. */
     uint64_t bytes_in, bytes_out, refused;
 };
 
@@ -208,6 +267,37 @@ enum node_added node_add_view(struct node *node, struct codec_batch *batch,
 /* node_scan.c */
 size_t node_scan_output(struct node *node, char *out, size_t room);
 void node_scan_confirmed(struct node *node, uint64_t through_hash, bool done);
+
+/* node_digest.c */
+/* Sums up what lies in the range. Returns the last hash of the last group that
+ * was looked at as a whole; of a first one that is too much, as far as it
+ * came. */
+uint64_t node_groups_look(struct node *node, struct node_groups *groups,
+                          uint64_t from, uint64_t to, size_t count);
+/* Is comparing cheaper than to send all? */
+bool node_compare_is_wanted(const struct node *node);
+void node_compare_reset(struct node *node);
+/* Looks at the hashes from `from` on, at most to `to`, in groups of about so
+ * many items, and makes a question of it. */
+void node_compare_ask(struct node *node, uint64_t from, uint64_t to,
+                      unsigned group_items);
+#define NODE_COMPARE_ITEMS 16u /* In a group of a resync. */
+size_t node_compare_put(struct node *node, char *out, size_t room);
+/* Errors: the peer answers what was not asked. */
+MUST_CHECK int node_compare_take(struct node *node,
+                                 const struct message *message);
+/* Of what the answer covers: does the group of that hash differ; what does the
+ * peer hold; is it that version, or a newer one? */
+bool node_compare_covers(const struct node *node, uint64_t hash);
+bool node_compare_differs(const struct node *node, uint64_t hash);
+const struct node_listed *node_compare_find(const struct node *node,
+                                            uint64_t hash);
+bool node_compare_has(const struct node *node, uint64_t hash,
+                      const struct engine_view *view);
+bool node_compare_same_life(const struct node *node, uint32_t theirs,
+                            uint32_t ours);
+void node_answer_prepare(struct node *node, const struct message *question);
+size_t node_answer_put(struct node *node, char *out, size_t room);
 
 /* node_receive.c */
 void node_receive_begin(struct node *node);

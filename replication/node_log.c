@@ -157,7 +157,8 @@ void node_log_disowned(const struct node *node, enum lineage_verdict verdict,
 
 void node_log_resync(const struct node *node, const char *direction)
 {
-    static const char *const kinds[] = {"no", "continued", "delta", "full"};
+    static const char *const kinds[] = {"no", "continued", "delta", "full",
+                                        "digest"};
 
     log_notice("replication: %s resync %s %s done: %llu items in %llu.%03llu "
                "s",

@@ -373,6 +373,14 @@ static int take_heartbeat(struct node *node, const struct message *message)
     return 0;
 }
 
+static int take_digest(struct node *node, const struct message *message)
+{
+    if (node->answer.due)
+        return -ERR_SYNTAX; /* One question at a time. */
+    node_answer_prepare(node, message);
+    return 0;
+}
+
 static int take_hello(struct node *node, unsigned link,
                       const struct message *message)
 {
@@ -402,6 +410,10 @@ static int take_from_pair(struct node *node, struct message *message)
         return take_flush(node, message);
     case MESSAGE_HEARTBEAT:
         return take_heartbeat(node, message);
+    case MESSAGE_DIGEST:
+        return take_digest(node, message);
+    case MESSAGE_DIFFER:
+        return node_compare_take(node, message);
     case MESSAGE_HELLO:
     case MESSAGE_REFUSE:
     case MESSAGE_GOODBYE:
@@ -429,6 +441,8 @@ int node_receive(struct node *node, unsigned link, struct message *message)
     case MESSAGE_ACK:
     case MESSAGE_FLUSH:
     case MESSAGE_HEARTBEAT:
+    case MESSAGE_DIGEST:
+    case MESSAGE_DIFFER:
         break;
     }
     return node->peer.link == link ? take_from_pair(node, message)

@@ -28,6 +28,8 @@ static bool visit(void *ctx, uint64_t hash, struct engine_view *view)
         return false;
     if (scan->run.floor != STAMP_NONE)
         scan->present[scan->present_count++] = hash;
+    if (scan->compares && node_compare_has(node, hash, view))
+        return true;
     if (!journal_knows(node->log, view->stamp))
         scan->found[scan->found_count++] =
             (struct node_sent){hash, view->stamp};
@@ -52,17 +54,35 @@ static uint64_t scan_run(struct node *node, bool *done)
                        NODE_SCAN_CHUNK, visit, node, done);
 }
 
-/* Notes down the next items. False when the scan is through. */
-static bool collect(struct node *node)
+/* False when the scan is through. */
+static bool next_run(struct node *node)
 {
     struct node_scan *scan = &node->send.scan;
-    uint64_t next;
-    bool done = false;
 
-    if (scan->exhausted ||
-        !journal_round_run(node->log, scan->cursor, &scan->run))
+    return !scan->exhausted &&
+           journal_round_run(node->log, scan->cursor, &scan->run);
+}
+
+/* Does the answer that we have cover the run? If it does, the run ends with it
+ * at the latest. */
+static bool is_compared(struct node *node)
+{
+    struct journal_run *run = &node->send.scan.run;
+
+    if (!node_compare_covers(node, run->from))
         return false;
-    next = scan_run(node, &done);
+    if (run->to > node->compare.through)
+        run->to = node->compare.through;
+    return true;
+}
+
+/* Notes down the next items. */
+static void collect(struct node *node)
+{
+    struct node_scan *scan = &node->send.scan;
+    bool done = false;
+    uint64_t next = scan_run(node, &done);
+
     while (!done && next <= scan->run.from) {
         /* More in one bucket of the table than we can note: a part of it. */
         INVARIANT(scan->run.to > scan->run.from);
@@ -76,7 +96,6 @@ static bool collect(struct node *node)
     scan->mark_due = true;
     scan->exhausted = scan->through == UINT64_MAX;
     scan->cursor = scan->through + 1;
-    return true;
 }
 
 /* ---- frames ---- */
@@ -185,6 +204,9 @@ static void begin_round(struct node *node)
         return;
     *scan =
         (struct node_scan){.phase = NODE_SCAN_REMOVALS, .removals_more = true};
+    scan->compares = node->send.plan == RESYNC_DIGEST;
+    if (scan->compares) /* An answer of the last round knows too little. */
+        node->compare.state = NODE_COMPARE_IDLE;
     if (node->round_ns == 0)
         node->round_ns = node->now_ns;
 }
@@ -204,6 +226,16 @@ static size_t removals_phase(struct node *node, char *out, size_t room)
     return 0;
 }
 
+static size_t ask_from_run(struct node *node, char *out, size_t room)
+{
+    if (node->compare.state == NODE_COMPARE_ASKED)
+        return 0;
+    /* Runs may be short; a question each would be a round trip each. */
+    node_compare_ask(node, node->send.scan.run.from, UINT64_MAX,
+                     NODE_COMPARE_ITEMS);
+    return node_compare_put(node, out, room);
+}
+
 static size_t items_phase(struct node *node, char *out, size_t room)
 {
     struct node_scan *scan = &node->send.scan;
@@ -214,10 +246,14 @@ static size_t items_phase(struct node *node, char *out, size_t room)
         return put_items(node, out, room);
     if (scan->mark_due)
         return put_mark(node, scan->through, false, out, room);
-    if (collect(node))
-        return items_phase(node, out, room);
-    scan->phase = NODE_SCAN_SENT;
-    return put_mark(node, UINT64_MAX, true, out, room);
+    if (!next_run(node)) {
+        scan->phase = NODE_SCAN_SENT;
+        return put_mark(node, UINT64_MAX, true, out, room);
+    }
+    if (scan->compares && !is_compared(node))
+        return ask_from_run(node, out, room);
+    collect(node);
+    return items_phase(node, out, room);
 }
 
 static size_t put_frame(struct node *node, char *out, size_t room)

@@ -44,6 +44,9 @@ void node_send_begin(struct node *node, unsigned link)
     plan = journal_follow(node->log, what_of_the_peer(node),
                           theirs->peer_applied, &send->plan_after);
     send->plan = (enum resync_kind)plan;
+    if (plan == JOURNAL_FULL && node_compare_is_wanted(node))
+        send->plan = RESYNC_DIGEST;
+    node_compare_reset(node);
     if (plan == JOURNAL_CONTINUE)
         node_resync_done(node, RESYNC_CONTINUE, 0, node->now_ns);
     else
@@ -61,6 +64,7 @@ void node_send_end(struct node *node)
 {
     engine_item_release(node->thread, &node->send.big.item);
     node->send.scan.phase = NODE_SCAN_IDLE;
+    node_compare_reset(node);
     journal_apart(node->log);
 }
 
@@ -171,6 +175,8 @@ size_t node_send_control(struct node *node, unsigned link, char *out,
     used += put_flush(node, out + used, room - used);
     if (node->send.ack_due)
         used += put_ack(node, out + used, room - used);
+    used += node_compare_put(node, out + used, room - used);
+    used += node_answer_put(node, out + used, room - used);
     if (peer_heartbeat_due(&node->peer, link, node->now_ns))
         used += put_heartbeat(node, link, out + used, room - used);
     return used;
@@ -480,6 +486,8 @@ static bool scan_waits(struct node *node)
 {
     enum node_scan_phase phase = node->send.scan.phase;
 
+    if (phase == NODE_SCAN_ITEMS && node->compare.state == NODE_COMPARE_ASKED)
+        return false; /* The peer has to answer first. */
     return phase == NODE_SCAN_REMOVALS || phase == NODE_SCAN_ITEMS ||
            (phase == NODE_SCAN_IDLE && journal_is_dirty(node->log));
 }

@@ -24,6 +24,7 @@ static const char *const resync_words[] = {
     [RESYNC_CONTINUE] = "continue",
     [RESYNC_DELTA] = "delta",
     [RESYNC_FULL] = "full",
+    [RESYNC_DIGEST] = "digest",
 };
 
 /* Every number of the status, as `stats replication` calls it, in the order
@@ -156,6 +157,8 @@ void replication_stats(struct replication *replication, struct stats_out *out)
 #undef X
     stats_put_i64(out, "repl_clock_offset_us", status.clock_offset_us);
     stats_put_u64(out, "repl_refused", status.refused);
+    stats_put_u64(out, "repl_digest_checked", status.digest_checked);
+    stats_put_u64(out, "repl_digest_mismatch", status.digest_mismatch);
 }
 
 /* Scripts that watch repcached look for these. */

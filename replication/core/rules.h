@@ -20,6 +20,8 @@
     X(REPEAT, "a longer life is told to the peer") \
     X(ABSORB, "a stamp that is seen moves the own clock") \
     X(LINEAGE, "data that the peer has outlived is not kept") \
+    X(COMPARE, "groups whose digests differ are looked into") \
+    X(LISTED, "only who holds a version, or a newer one, need not get it") \
     X(UNSENT, "what was not confirmed at a stop is dirty at the start")
 
 #ifdef RULES_BREAKABLE

@@ -280,10 +280,11 @@ static void say_control(struct world *world, unsigned link)
 {
     struct message message = {.type = MESSAGE_PLAN};
     uint64_t present[2];
+    uint32_t numbers[2] = {0, 1};
 
-    switch (byte(world) % 7) {
+    switch (byte(world) % 9) {
     case 0:
-        message.plan.kind = (enum resync_kind)(1 + byte(world) % 3);
+        message.plan.kind = (enum resync_kind)(1 + byte(world) % 4);
         message.plan.live_after = number_of(world);
         break;
     case 1:
@@ -319,6 +320,31 @@ static void say_control(struct world *world, unsigned link)
         message.heartbeat.echo_ns = now(world) - number_of(world);
         message.heartbeat.echo_delay_ns = number_of(world);
         message.heartbeat.stamp_last = stamp_of(world);
+        break;
+    case 7:
+        message.type = MESSAGE_DIGEST;
+        message.digest.from = number_of(world);
+        message.digest.to = UINT64_MAX;
+        present[0] = number_of(world);
+        present[1] = number_of(world);
+        numbers[0] = byte(world);
+        message.digest.sums = present;
+        message.digest.counts = numbers;
+        message.digest.count = 1 + (byte(world) & 1);
+        break;
+    case 8:
+        message.type = MESSAGE_DIFFER;
+        message.differ.from = byte(world) & 1 ? number_of(world) : 0;
+        message.differ.through = UINT64_MAX;
+        message.differ.groups = numbers;
+        message.differ.groups_count = byte(world) % 3;
+        present[0] = message.differ.from;
+        present[1] = number_of(world);
+        message.differ.hashes = present;
+        message.differ.stamps = present + 1;
+        message.differ.expiries = numbers;
+        message.differ.items_count = byte(world) & 1;
+        message.differ.last = number_of(world);
         break;
     default:
         message.type = byte(world) & 1 ? MESSAGE_GOODBYE : MESSAGE_REFUSE;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define SAMPLES_PER_STEP 6
+#define DIGEST_GROUPS 64
 #define EXPIRY_SLACK_NS (2 * NS_PER_S)
 #define NEARLY_NS (4 * NS_PER_S) /* Clocks and ends of lives are rounded. */
 
@@ -302,6 +303,42 @@ static void check_one_link(struct world *world)
                "both have node bit %u", world->hosts[0].node->peer.node_bit);
 }
 
+/* Clocks that are apart round the ends of lives, which digests tell. */
+static bool has_same(struct world *world, const struct node_groups *groups,
+                     size_t group)
+{
+    for (unsigned i = 0; i < world->knobs.keys; i++) {
+        uint64_t hash = world->keys[i].hash;
+        struct holding held[HOSTS];
+
+        if (hash / groups->width != group)
+            continue;
+        for (unsigned n = 0; n < HOSTS; n++)
+            held[n] = host_holds(&world->hosts[n], hash);
+        if (held[0].live != held[1].live || held[0].stamp != held[1].stamp ||
+            held[0].expires_at_s != held[1].expires_at_s)
+            return false;
+    }
+    return true;
+}
+
+static void check_digests(struct world *world)
+{
+    static struct node_groups groups[HOSTS];
+
+    for (unsigned i = 0; i < HOSTS; i++)
+        (void)node_groups_look(world->hosts[i].node, &groups[i], 0, UINT64_MAX,
+                               DIGEST_GROUPS);
+    for (size_t i = 0; i < DIGEST_GROUPS; i++)
+        check_that(world, CHECK_DIGEST,
+                   (groups[0].sums[i] == groups[1].sums[i] &&
+                    groups[0].counts[i] == groups[1].counts[i]) ==
+                       has_same(world, &groups[0], i),
+                   "the digests of group %zu are %llx and %llx", i,
+                   (unsigned long long)groups[0].sums[i],
+                   (unsigned long long)groups[1].sums[i]);
+}
+
 void check_end(struct world *world)
 {
     if (!check_that(world, CHECK_QUIET, check_is_quiet(world),
@@ -310,4 +347,5 @@ void check_end(struct world *world)
     check_one_link(world);
     for (unsigned i = 0; i < world->knobs.keys; i++)
         check_key(world, &world->keys[i]);
+    check_digests(world);
 }

@@ -48,6 +48,7 @@
     X(QUIET, "when all is told nothing is left over") \
     X(ONE_LINK, "one link and no other remains") \
     X(EXPIRY, "both hosts agree on the end of a life") \
+    X(DIGEST, "digests are equal where contents are, and only there") \
     X(HOOKS, "the node keeps to its driver's rules")
 
 enum check {

@@ -217,6 +217,7 @@ END_TEST
 
 /* ---- control messages ---- */
 
+static const uint32_t numbers[] = {1, 5, 1000};
 static const uint64_t present[] = {17, 18, 1000};
 
 static const struct message controls[] = {
@@ -259,6 +260,23 @@ static const struct message controls[] = {
      .heartbeat =
          {.now_ns = 1, .echo_ns = 2, .echo_delay_ns = 3, .stamp_last = 4}},
     {.type = MESSAGE_GOODBYE, .goodbye = {.words = {"bye", 3}}},
+    {.type = MESSAGE_DIGEST,
+     .digest = {.from = 17,
+                .to = UINT64_MAX,
+                .sums = present,
+                .counts = numbers,
+                .count = 3}},
+    {.type = MESSAGE_DIFFER,
+     .differ = {.from = 1,
+                .through = UINT64_MAX,
+                .groups = numbers,
+                .groups_count = 3,
+                .hashes = present,
+                .stamps = present,
+                .expiries = numbers,
+                .items_count = 3,
+                .last = 99,
+                .behind = true}},
 };
 
 static void assert_hello_equal(const struct hello *a, const struct hello *b)
@@ -281,6 +299,24 @@ static void assert_hello_equal(const struct hello *a, const struct hello *b)
     ck_assert_uint_eq(a->item_bytes_max, b->item_bytes_max);
     ck_assert_mem_eq(&a->flush, &b->flush, sizeof(a->flush));
     ck_assert_int_eq(a->joining, b->joining);
+}
+
+static void assert_differ_equal(const struct message *a,
+                                const struct message *b)
+{
+    const size_t items = a->differ.items_count;
+
+    ck_assert_uint_eq(a->differ.from, b->differ.from);
+    ck_assert_uint_eq(a->differ.through, b->differ.through);
+    ck_assert_uint_eq(a->differ.groups_count, b->differ.groups_count);
+    ck_assert_mem_eq(a->differ.groups, b->differ.groups,
+                     4 * a->differ.groups_count);
+    ck_assert_uint_eq(items, b->differ.items_count);
+    ck_assert_mem_eq(a->differ.hashes, b->differ.hashes, 8 * items);
+    ck_assert_mem_eq(a->differ.stamps, b->differ.stamps, 8 * items);
+    ck_assert_mem_eq(a->differ.expiries, b->differ.expiries, 4 * items);
+    ck_assert_uint_eq(a->differ.last, b->differ.last);
+    ck_assert_int_eq(a->differ.behind, b->differ.behind);
 }
 
 static void assert_equal(const struct message *a, const struct message *b)
@@ -324,6 +360,17 @@ static void assert_equal(const struct message *a, const struct message *b)
         break;
     case MESSAGE_GOODBYE:
         ck_assert(slice_equal(a->goodbye.words, b->goodbye.words));
+        break;
+    case MESSAGE_DIGEST:
+        ck_assert_uint_eq(a->digest.from, b->digest.from);
+        ck_assert_uint_eq(a->digest.to, b->digest.to);
+        ck_assert_uint_eq(a->digest.count, b->digest.count);
+        ck_assert_mem_eq(a->digest.sums, b->digest.sums, 8 * a->digest.count);
+        ck_assert_mem_eq(a->digest.counts, b->digest.counts,
+                         4 * a->digest.count);
+        break;
+    case MESSAGE_DIFFER:
+        assert_differ_equal(a, b);
         break;
     case MESSAGE_BATCH:
     case MESSAGE_PART:
@@ -394,7 +441,7 @@ static const struct {
     int error;
 } headers[] = {
     {0, 0, -ERR_SYNTAX},
-    {0, MESSAGE_GOODBYE + 1, -ERR_SYNTAX},
+    {0, MESSAGE_DIFFER + 1, -ERR_SYNTAX},
     {0, UINT32_MAX, -ERR_SYNTAX},
     {CODEC_MESSAGE_MAX + 1, MESSAGE_BATCH, -ERR_LIMIT},
     {UINT32_MAX, MESSAGE_BATCH, -ERR_LIMIT},
@@ -647,7 +694,7 @@ START_TEST(enums_and_stamps_are_bounded)
                      -ERR_RANGE);
     WIRE_INIT(plan, &plan);
     ck_assert_int_eq(refuse(MESSAGE_PLAN, room, pack(&plan.base)), -ERR_RANGE);
-    plan.kind = RESYNC_FULL + 1;
+    plan.kind = RESYNC_DIGEST + 1;
     ck_assert_int_eq(refuse(MESSAGE_PLAN, room, pack(&plan.base)), -ERR_RANGE);
 }
 END_TEST
@@ -713,6 +760,82 @@ START_TEST(present_hashes_ascend_within_the_range)
     wire.n_present = 0;
     wire.to = 9;
     ck_assert_int_eq(refuse(MESSAGE_PURGE, room, pack(&wire.base)), -ERR_RANGE);
+}
+END_TEST
+
+START_TEST(a_digest_has_as_many_sums_as_counts)
+{
+    static uint64_t sums[MESSAGE_GROUPS_MAX + 1];
+    static uint32_t counts[MESSAGE_GROUPS_MAX + 1];
+    WIRE(Digest) wire;
+
+    memset(counts, 0xff, sizeof(counts));
+    WIRE_INIT(digest, &wire);
+    ck_assert_int_eq(refuse(MESSAGE_DIGEST, room, pack(&wire.base)),
+                     -ERR_SYNTAX);
+    wire.to = 5;
+    wire.sums = sums;
+    wire.counts = counts;
+    wire.n_sums = wire.n_counts = MESSAGE_GROUPS_MAX;
+    ck_assert_int_eq(refuse(MESSAGE_DIGEST, room, pack(&wire.base)), 0);
+    wire.from = 6;
+    ck_assert_int_eq(refuse(MESSAGE_DIGEST, room, pack(&wire.base)),
+                     -ERR_RANGE);
+    wire.from = 5;
+    wire.n_counts--;
+    ck_assert_int_eq(refuse(MESSAGE_DIGEST, room, pack(&wire.base)),
+                     -ERR_SYNTAX);
+    wire.n_sums = wire.n_counts = MESSAGE_GROUPS_MAX + 1;
+    ck_assert_int_eq(refuse(MESSAGE_DIGEST, room, pack(&wire.base)),
+                     -ERR_LIMIT);
+}
+END_TEST
+
+START_TEST(a_differ_lists_what_ascends_within_its_range)
+{
+    static uint64_t hashes[MESSAGE_LIST_MAX + 1], stamps[MESSAGE_LIST_MAX + 1];
+    static uint32_t expiries[MESSAGE_LIST_MAX + 1];
+    uint32_t groups[] = {0, 7, MESSAGE_GROUPS_MAX - 1};
+    WIRE(Differ) wire;
+
+    WIRE_INIT(differ, &wire);
+    for (size_t i = 0; i < COUNT_OF(hashes); i++)
+        hashes[i] = 10 + i;
+    wire.from = 10;
+    wire.through = 9 + MESSAGE_LIST_MAX;
+    wire.groups = groups;
+    wire.n_groups = COUNT_OF(groups);
+    wire.hashes = hashes;
+    wire.stamps = stamps;
+    wire.expiries = expiries;
+    wire.n_hashes = wire.n_stamps = wire.n_expiries = MESSAGE_LIST_MAX;
+    ck_assert_int_eq(refuse(MESSAGE_DIFFER, room, pack(&wire.base)), 0);
+    stamps[1] = STAMP_MAX;
+    ck_assert_int_eq(refuse(MESSAGE_DIFFER, room, pack(&wire.base)),
+                     -ERR_RANGE);
+    stamps[1] = 0;
+    wire.n_stamps--;
+    ck_assert_int_eq(refuse(MESSAGE_DIFFER, room, pack(&wire.base)),
+                     -ERR_SYNTAX);
+    wire.n_hashes = wire.n_stamps = wire.n_expiries = MESSAGE_LIST_MAX + 1;
+    ck_assert_int_eq(refuse(MESSAGE_DIFFER, room, pack(&wire.base)),
+                     -ERR_LIMIT);
+    wire.n_hashes = wire.n_stamps = wire.n_expiries = 3;
+    groups[2]++;
+    ck_assert_int_eq(refuse(MESSAGE_DIFFER, room, pack(&wire.base)),
+                     -ERR_RANGE);
+    groups[2] = 7;
+    ck_assert_int_eq(refuse(MESSAGE_DIFFER, room, pack(&wire.base)),
+                     -ERR_SYNTAX);
+    groups[2] = 8;
+    wire.through = 11;
+    ck_assert_int_eq(refuse(MESSAGE_DIFFER, room, pack(&wire.base)),
+                     -ERR_RANGE);
+    wire.through = 12;
+    ck_assert_int_eq(refuse(MESSAGE_DIFFER, room, pack(&wire.base)), 0);
+    hashes[1] = hashes[0];
+    ck_assert_int_eq(refuse(MESSAGE_DIFFER, room, pack(&wire.base)),
+                     -ERR_SYNTAX);
 }
 END_TEST
 
@@ -862,6 +985,8 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, words_write_no_lines_of_their_own);
     tcase_add_test(tests, words_are_cut_and_long_ones_refused);
     tcase_add_test(tests, present_hashes_ascend_within_the_range);
+    tcase_add_test(tests, a_digest_has_as_many_sums_as_counts);
+    tcase_add_test(tests, a_differ_lists_what_ascends_within_its_range);
     tcase_add_test(tests, a_crowd_of_unknown_fields_is_refused);
     tcase_add_test(tests, a_batch_ends_where_its_room_ends);
     tcase_add_test(tests, a_batch_is_full_at_its_bounds);

@@ -5,6 +5,7 @@
 #include "replication/node.h"
 
 #include "replication/codec.h"
+#include "replication/node_inner.h"
 #include "src/base/memory.h"
 #include "tests/unit/unit.h"
 
@@ -52,7 +53,8 @@ static void note_frame(const struct side *from, const struct side *to,
         [MESSAGE_PART] = "PART",       [MESSAGE_PURGE] = "PURGE",
         [MESSAGE_MARK] = "MARK",       [MESSAGE_ACK] = "ACK",
         [MESSAGE_FLUSH] = "FLUSH",     [MESSAGE_HEARTBEAT] = "HEARTBEAT",
-        [MESSAGE_GOODBYE] = "GOODBYE",
+        [MESSAGE_GOODBYE] = "GOODBYE", [MESSAGE_DIGEST] = "DIGEST",
+        [MESSAGE_DIFFER] = "DIFFER",
     };
     char line[64];
     char more[32] = "";
@@ -836,6 +838,105 @@ START_TEST(a_config_that_cannot_work_is_refused)
 }
 END_TEST
 
+/* ---- two that hold much and know nothing of each other ---- */
+
+#define MANY 3000
+
+static void set_many(struct side *side)
+{
+    static char value[200];
+    char key[16];
+
+    memset(value, 'v', sizeof(value));
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(key, sizeof(key), "many-%u", i);
+        put(side, key, value, sizeof(value));
+        if (i % 50 == 0)
+            settle();
+    }
+    settle();
+    forget_trace();
+}
+
+/* As after the loss of what each knew of the other. */
+static void forget_each_other(void)
+{
+    a.node->line = (struct lineage){.incarnation = 101};
+    b.node->line = (struct lineage){.incarnation = 102};
+}
+
+START_TEST(strangers_that_hold_the_same_compare_it)
+{
+    uint64_t bytes;
+
+    boot(&a, 'A', 1, true);
+    nobody_there(&a);
+    set_many(&a);
+    boot(&b, 'B', 2, true);
+    connect_to(&b, &a);
+    settle();
+    bytes = status(&a).bytes_out;
+    end_link(&b, 0);
+    for (unsigned i = 0; i < MANY / 100; i++) {
+        char key[16];
+
+        snprintf(key, sizeof(key), "many-%u", i * 7);
+        if (i % 3 > 0)
+            set(i % 3 == 1 ? &a : &b, key, "new");
+        else
+            drop(&a, key);
+    }
+    pass_time(500);
+    forget_each_other();
+    forget_trace();
+    connect_to(&b, &a);
+    settle();
+    ck_assert_ptr_nonnull(strstr(trace, "A>B PLAN 4\n"));
+    ck_assert_ptr_nonnull(strstr(trace, "B>A PLAN 4\n"));
+    ck_assert_int_eq(status(&a).resync_kind, RESYNC_DIGEST);
+    ck_assert_str_eq(get(&b, "many-0"), "(none)");
+    ck_assert_str_eq(get(&b, "many-7"), "new");
+    ck_assert_str_eq(get(&a, "many-14"), "new");
+    ck_assert_uint_eq(engine_items(a.engine), MANY - MANY / 300);
+    ck_assert_uint_eq(engine_items(b.engine), MANY - MANY / 300);
+    ck_assert_uint_lt(status(&a).bytes_out - bytes, bytes * 3 / 100);
+    ck_assert_uint_gt(status(&a).digest_checked, MANY / 32);
+    ck_assert_uint_gt(status(&a).digest_mismatch, 10);
+    ck_assert_uint_lt(status(&a).digest_mismatch, MANY / 100 + 5);
+}
+END_TEST
+
+START_TEST(who_cannot_compare_gets_all)
+{
+    pair_up();
+    set(&a, "k", "v");
+    settle();
+    end_link(&b, 0);
+    pass_time(500);
+    forget_each_other();
+    connect_to(&b, &a);
+    b.node->links[0].hello.features = 0;
+    settle();
+    ck_assert_ptr_nonnull(strstr(trace, "A>B PLAN 3\n"));
+    ck_assert_ptr_nonnull(strstr(trace, "B>A PLAN 4\n"));
+    ck_assert_str_eq(get(&b, "k"), "v");
+}
+END_TEST
+
+START_TEST(an_answer_to_no_question_ends_the_link)
+{
+    struct message message = {.type = MESSAGE_DIFFER};
+    struct codec *codec = codec_new();
+
+    pair_up();
+    message.differ.through = UINT64_MAX;
+    deliver(&a, 0,
+            slice_make(out, codec_encode(codec, &message, out, sizeof(out))));
+    ck_assert_int_eq(status(&a).state, NODE_ALONE);
+    codec_free(&codec);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
     tcase_add_checked_fixture(tests, begin, end);
@@ -865,6 +966,9 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, whoever_hashes_otherwise_is_left);
     tcase_add_test(tests, an_acknowledgement_of_the_future_is_a_lie);
     tcase_add_test(tests, a_config_that_cannot_work_is_refused);
+    tcase_add_test(tests, strangers_that_hold_the_same_compare_it);
+    tcase_add_test(tests, who_cannot_compare_gets_all);
+    tcase_add_test(tests, an_answer_to_no_question_ends_the_link);
 }
 
 UNIT_MAIN("node", add_tests)
