@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A socket file outlives its daemon, so one that is there says nothing: who
- * connects to it learns whether somebody listens. */
+/* A socket file outlives its daemon, so one that is there says nothing. Who
+ * connects to it with the wrong kind of socket learns whether it still has an
+ * owner, also one that does not listen yet, without disturbing it. */
 #include "src/server/listener_unix.h"
 
 #include <errno.h>
@@ -22,24 +23,23 @@ static int fail(int error, char words[SERVER_WORDS_MAX], const char *path,
     return error;
 }
 
-static int open_socket(void)
+static int open_socket(int type)
 {
-    return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-/* A full backlog is somebody's, too. */
-static bool is_served(const struct sockaddr_un *address)
+static bool is_owned(const struct sockaddr_un *address)
 {
-    int fd = open_socket();
-    bool served;
+    int fd = open_socket(SOCK_DGRAM);
+    bool owned;
 
     if (fd < 0)
         return true;
-    served =
+    owned =
         connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-        errno == EAGAIN;
+        errno == EPROTOTYPE;
     close(fd);
-    return served;
+    return owned;
 }
 
 MUST_CHECK static int remove_stale(const struct sockaddr_un *address,
@@ -53,8 +53,8 @@ MUST_CHECK static int remove_stale(const struct sockaddr_un *address,
     if (!S_ISSOCK(found.st_mode))
         return fail(-ERR_BUSY, words, path,
                     "a file that is no socket has this name");
-    if (is_served(address))
-        return fail(-ERR_BUSY, words, path, "another program listens there");
+    if (is_owned(address))
+        return fail(-ERR_BUSY, words, path, "another program has it");
     if (unlink(path) != 0)
         return fail(-ERR_SYSTEM, words, path, strerror(errno));
     return 0;
@@ -109,7 +109,7 @@ int listener_unix_bind(struct listeners *listeners, const char *path,
     error = remove_stale(&address, words);
     if (error != 0)
         return error;
-    fd = open_socket();
+    fd = open_socket(SOCK_STREAM);
     if (fd < 0)
         return fail(-ERR_SYSTEM, words, path, strerror(errno));
     if (bind_with_mode(fd, &address, mode) != 0) {

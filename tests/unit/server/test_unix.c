@@ -126,13 +126,26 @@ static void refused(const char *part)
     ck_assert_uint_eq(before.st_ino, after.st_ino);
 }
 
+/* A daemon that waits for its peer's data has bound its socket and does not
+ * listen yet. */
+START_TEST(a_file_where_somebody_will_listen_is_left_alone)
+{
+    int fd;
+
+    setup();
+    leave_a_socket(false, &fd);
+    refused("another program");
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_file_where_somebody_listens_is_left_alone)
 {
     int fd, client;
 
     setup();
     leave_a_socket(true, &fd);
-    refused("another program listens");
+    refused("another program");
     client = dial_path();
     ck_assert_int_ge(client, 0);
     close(client);
@@ -221,6 +234,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, the_file_and_a_port_serve_together);
     tcase_add_test(tests, a_file_that_a_daemon_left_is_replaced);
     tcase_add_test(tests, a_file_where_somebody_listens_is_left_alone);
+    tcase_add_test(tests, a_file_where_somebody_will_listen_is_left_alone);
     tcase_add_test(tests, a_file_that_is_no_socket_is_left_alone);
     tcase_add_test(tests, a_name_that_is_too_long_is_told);
     tcase_add_test(tests, only_the_own_file_is_removed);
