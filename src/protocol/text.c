@@ -259,17 +259,24 @@ static const struct row *take_row(struct slice *line)
 
 /* ---- lines ---- */
 
-/* Only a line that can name any number of keys may grow. */
+/* Only a line that can name any number of keys may grow. memcached lets gat and
+ * gats have a long line, too, if it comes in one piece. */
 static bool may_grow(struct slice input)
 {
-    size_t at = 0;
+    static const char *const verbs[] = {"get ", "gets ", "gat ", "gats "};
+    size_t at = 0, i;
 
     while (at < LEADING_BLANKS_MAX && at < input.size && input.data[at] == ' ')
         at++;
     input.data += at;
     input.size -= at;
-    return (input.size >= 4 && memcmp(input.data, "get ", 4) == 0) ||
-           (input.size >= 5 && memcmp(input.data, "gets ", 5) == 0);
+    for (i = 0; i < COUNT_OF(verbs); i++) {
+        size_t size = strlen(verbs[i]);
+
+        if (input.size >= size && memcmp(input.data, verbs[i], size) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* The end of a line that starts at input, at most max bytes away. */
