@@ -332,6 +332,11 @@ MUST_CHECK static int bind_entry(struct listeners *listeners,
 
     if (error != 0)
         return error;
+    if (wish.spec.tls != LISTENER_TLS_DEFAULT && !defaults->tls)
+        return fail(-ERR_SYNTAX, words,
+                    "notls:, btls: and mtls: of -l are valid only with TLS "
+                    "(-Z): %.*s",
+                    (int)entry.size, entry.data);
     if (is_repeated(listeners, &wish))
         return 0;
     wish.host = wish.spec.endpoint.host;

@@ -38,6 +38,7 @@ struct listener_defaults {
     int port;                /* Below 0: any free one. */
     size_t threads;          /* UDP: sockets for each address. */
     uint32_t mark;           /* sock_cookie_id; 0: none. */
+    bool tls;                /* -Z, without which no entry may speak of it. */
     struct session_config session;
 };
 

@@ -61,6 +61,7 @@ MUST_CHECK static int bind_ports(struct server *server, enum listener_kind kind,
                                                .port = port,
                                                .threads = config->threads,
                                                .mark = config->socket_mark,
+                                               .tls = config->tls != NULL,
                                                .session = config->sessions};
     struct listeners *listeners = &server->acceptor.listeners;
     int error = 0;

@@ -257,7 +257,8 @@ def test_udp_alone_and_over_ipv6(t):
 def test_several_addresses_with_ports_and_prefixes(t):
     ports = [free_port() for _ in range(4)]
     process = daemon(
-        t, '-p', ports[0], '-l', f'127.0.0.1,notls:127.0.0.2:{ports[1]}',
+        t, '-p', ports[0],
+        '-l', f'127.0.0.1,proto[negotiating]:127.0.0.2:{ports[1]}',
         '-l', f'tag[b]:proto[ascii]:[::1]:{ports[2]};127.0.0.1',
         '-l', f'tag_abcdefgh_:*:{ports[3]}')
     for address, port in (('127.0.0.1', 0), ('127.0.0.2', 1), ('::1', 2),
@@ -292,7 +293,10 @@ def test_prefixes_that_mean_nothing_are_told(t):
                         ('proto[x]:127.0.0.1', 'proto[ascii]'),
                         ('tag[]:127.0.0.1', 'tag[NAME]'),
                         ('tag[123456789]:127.0.0.1', '1 to 8'),
-                        ('tag_a:127.0.0.1', 'tag[NAME]')):
+                        ('tag_a:127.0.0.1', 'tag[NAME]'),
+                        ('notls:127.0.0.1', 'only with TLS'),
+                        ('btls:127.0.0.1', 'only with TLS'),
+                        ('mtls:127.0.0.1', 'only with TLS')):
         said = refused(t, '-p', free_port(), '-l', entry)
         assert part in said, said
 
@@ -300,7 +304,7 @@ def test_prefixes_that_mean_nothing_are_told(t):
 def test_the_peer_is_awaited_at_an_address_with_prefixes(t):
     port, repl_port = free_port(), free_port()
     process = daemon(t, '-p', port, '-X', repl_port, '-l',
-                     f'tag[in]:127.0.0.1,notls:127.0.0.2:{free_port()}')
+                     f'tag[in]:127.0.0.1,tag[x]:127.0.0.2:{free_port()}')
     await_tcp(port)
     wait_for('the replication port', lambda: f'127.0.0.1:{repl_port}' in
              listening(t, process.pid))
