@@ -712,6 +712,11 @@ void session_cut(struct session *session, struct slice rest, struct sink *out)
         sink_put_literal(out, "CLIENT_ERROR bad data chunk\r\n");
 }
 
+bool session_is_streaming(const struct session *session)
+{
+    return session->state == STATE_STREAM;
+}
+
 bool session_is_broken(const struct session *session)
 {
     return session->broken;

@@ -37,7 +37,7 @@ enum session_want {
     SESSION_CLOSE, /* Send what is pending, then close. */
 };
 
-/* What may stand in a request line; `get` and `gets` lines may be longer. */
+/* What may stand in a request line; one that only names keys may be longer. */
 #define SESSION_LINE_MAX 2048
 #define SESSION_GET_LINE_MAX (16u * 1024 * 1024)
 /* A value up to this size is left in the input until all of it is there. */
@@ -77,6 +77,10 @@ size_t session_run(struct session *session, struct slice input,
  * to be freed.
  * rest: what session_run() did not take. */
 void session_cut(struct session *session, struct slice rest, struct sink *out);
+
+/* It is in the middle of a reply that is made in pieces: it gives way between
+ * them whatever -R says. */
+bool session_is_streaming(const struct session *session);
 
 /* It wants SESSION_CLOSE because no request will ever come of the input. */
 bool session_is_broken(const struct session *session);

@@ -281,7 +281,7 @@ static bool use_share(struct conn *conn, struct turn *turn, size_t left)
     struct worker *worker = conn->worker;
 
     turn->shares++;
-    if (conn->want == SESSION_YIELD)
+    if (conn->want == SESSION_YIELD && !session_is_streaming(conn->session))
         METRIC_UP(worker->counters.conn_yields);
     if (turn_is_over(conn, turn, left))
         return false;

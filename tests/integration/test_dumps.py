@@ -49,6 +49,15 @@ def dumped_keys(client):
         counts[match[1]] = counts.get(match[1], 0) + 1
 
 
+def test_pieces_of_a_dump_are_no_yields(t):
+    node = t.node()
+    node.c.set('a', b'1')
+    node.c.ask(b'lru_crawler metadump all\r\n', b'OK\r\n')
+    assert dumped_keys(node.c) == {b'a': 1}
+    node.c.ask(b'stats detail dump\r\n', b'END\r\n')
+    assert node.stat('conn_yields') == 0
+
+
 @deadline(240)
 def test_a_dump_lists_each_key_once_while_the_table_grows(t):
     node = t.node('-m', '256')
