@@ -33,6 +33,7 @@ static const struct frame_type {
                         codec_write_digest},
     [MESSAGE_DIFFER] = {CODEC_DIFFER_MAX, codec_read_differ,
                         codec_write_differ},
+    [MESSAGE_WANT] = {CODEC_DIFFER_MAX, codec_read_want, codec_write_want},
 };
 
 struct codec *codec_new(void)

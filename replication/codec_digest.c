@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The two messages by which nodes compare what they hold: many numbers of the
+/* The messages by which nodes compare what they hold: many numbers of the
  * same kind, checked here so that whoever looks them up need not. */
 #include "replication/codec_inner.h"
 
@@ -121,5 +121,33 @@ void codec_write_differ(struct codec *codec, const struct message *message,
     codec_lend(&wire.expiries, message->differ.expiries);
     wire.last = message->differ.last;
     wire.behind = message->differ.behind;
+    codec_pack(&wire.base, out);
+}
+
+int codec_read_want(struct codec *codec, struct slice bytes,
+                    struct message *message)
+{
+    const WIRE(Want) * wire;
+    int error;
+
+    wire = codec_unpack(codec, WIRE_TYPE(want), bytes, &error);
+    if (wire == NULL)
+        return error;
+    message->want.hashes = wire->hashes;
+    message->want.count = wire->n_hashes;
+    return wire->n_hashes <= MESSAGE_LIST_MAX ? 0 : -ERR_LIMIT;
+}
+
+void codec_write_want(struct codec *codec, const struct message *message,
+                      struct writer *out)
+{
+    WIRE(Want) wire;
+
+    INVARIANT(message->want.count <= MESSAGE_LIST_MAX);
+
+    (void)codec;
+    WIRE_INIT(want, &wire);
+    wire.n_hashes = message->want.count;
+    codec_lend(&wire.hashes, message->want.hashes);
     codec_pack(&wire.base, out);
 }

@@ -21,7 +21,8 @@ NODE_SOURCES = \
 	replication/node_receive.c \
 	replication/node_restart.c \
 	replication/node_scan.c \
-	replication/node_send.c
+	replication/node_send.c \
+	replication/node_verify.c
 
 libreplication_a_SOURCES = \
 	$(CODEC_SOURCES) \

@@ -36,6 +36,7 @@ enum message_type {
     MESSAGE_GOODBYE,
     MESSAGE_DIGEST,
     MESSAGE_DIFFER,
+    MESSAGE_WANT,
 };
 
 enum refusal {
@@ -148,6 +149,10 @@ struct message {
             uint64_t last;
             bool behind;
         } differ;
+        struct {
+            const uint64_t *hashes;
+            size_t count;
+        } want;
     };
 };
 

@@ -103,6 +103,34 @@ uint64_t node_deadline(const struct node *node);
  * something came in between: go round again. */
 bool node_may_sleep(struct node *node);
 
+/* ---- what both nodes hold ---- */
+
+#define NODE_VERIFY_KEYS_MAX 5 /* Named of those that differ. */
+
+struct node_differing {
+    uint64_t hash;
+    size_t size; /* Of the key; 0: it is not known here. */
+    char bytes[250];
+};
+
+struct node_verified {
+    uint64_t items;         /* Held here. */
+    uint64_t differing;     /* All of them... */
+    uint64_t missing_here;  /* ...among them those only the peer has, */
+    uint64_t missing_there; /* and those that it has not. */
+    uint64_t unsettled;     /* They changed all the time. */
+    uint64_t repaired;      /* The newer version is on its way. */
+    struct node_differing keys[NODE_VERIFY_KEYS_MAX];
+    size_t keys_count;
+};
+
+/* Compares all that both nodes hold, while they serve; repair: and lets the
+ * newer version go where it is missing. NULL: it has begun; or why not. */
+const char *node_verify(struct node *node, uint64_t now_ns, bool repair);
+bool node_verify_is_running(const struct node *node);
+/* Of the last one, which has ended. False: it was cut short. */
+bool node_verify_result(const struct node *node, struct node_verified *out);
+
 /* ---- what an operator sees ---- */
 
 enum node_role { NODE_ROLE_DIALER, NODE_ROLE_LISTENER };

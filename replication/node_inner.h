@@ -150,6 +150,42 @@ struct node_answer {
     bool behind;
 };
 
+/* A key whose versions differ, perhaps because one is under way. */
+struct node_suspect {
+    uint64_t hash;
+    stamp_t ours;   /* STAMP_NONE: it is missing here. */
+    stamp_t theirs; /* STAMP_NONE: it is missing there. */
+    uint32_t our_end_s, their_end_s;
+};
+
+#define NODE_SUSPECTS_MAX 16384 /* In one range. */
+
+enum node_verify_phase {
+    NODE_VERIFY_IDLE,
+    NODE_VERIFY_ASKS,    /* As soon as no other question is under way. */
+    NODE_VERIFY_WAITS,   /* For the answer. */
+    NODE_VERIFY_SETTLES, /* For what is under way. */
+};
+
+struct node_verify {
+    enum node_verify_phase phase;
+    bool repair;
+    bool given_up;
+    bool behind;       /* One of us had more to send than its log. */
+    unsigned looks;    /* At this range. */
+    uint64_t cursor;   /* Where the range begins... */
+    uint64_t through;  /* ...and, after the first look, ends. */
+    uint64_t our_last; /* Numbers of what was recorded at the last look. */
+    uint64_t their_last;
+    uint64_t again_ns;
+    uint64_t deadline_ns;
+    struct node_suspect *now, *before; /* Of this look and of the last. */
+    size_t now_count, before_count;
+    uint64_t wants[MESSAGE_LIST_MAX]; /* To be had from the peer. */
+    size_t wants_count;
+    struct node_verified result;
+};
+
 /* ---- from the peer ---- */
 
 struct node_receive {
@@ -196,6 +232,7 @@ struct node {
     struct node_receive receive;
     struct node_compare compare;
     struct node_answer answer;
+    struct node_verify verify;
     struct node_offset offset;
     struct hello theirs; /* Of the pair's link. */
     bool listen_failed;
@@ -298,6 +335,13 @@ bool node_compare_same_life(const struct node *node, uint32_t theirs,
                             uint32_t ours);
 void node_answer_prepare(struct node *node, const struct message *question);
 size_t node_answer_put(struct node *node, char *out, size_t room);
+
+/* node_verify.c */
+void node_verify_step(struct node *node);
+/* The link is gone. */
+void node_verify_end(struct node *node);
+size_t node_verify_put_want(struct node *node, char *out, size_t room);
+void node_verify_take_want(struct node *node, const struct message *message);
 
 /* node_receive.c */
 void node_receive_begin(struct node *node);

@@ -414,6 +414,9 @@ static int take_from_pair(struct node *node, struct message *message)
         return take_digest(node, message);
     case MESSAGE_DIFFER:
         return node_compare_take(node, message);
+    case MESSAGE_WANT:
+        node_verify_take_want(node, message);
+        return 0;
     case MESSAGE_HELLO:
     case MESSAGE_REFUSE:
     case MESSAGE_GOODBYE:
@@ -443,6 +446,7 @@ int node_receive(struct node *node, unsigned link, struct message *message)
     case MESSAGE_HEARTBEAT:
     case MESSAGE_DIGEST:
     case MESSAGE_DIFFER:
+    case MESSAGE_WANT:
         break;
     }
     return node->peer.link == link ? take_from_pair(node, message)

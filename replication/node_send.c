@@ -62,6 +62,7 @@ void node_send_begin(struct node *node, unsigned link)
 
 void node_send_end(struct node *node)
 {
+    node_verify_end(node);
     engine_item_release(node->thread, &node->send.big.item);
     node->send.scan.phase = NODE_SCAN_IDLE;
     node_compare_reset(node);
@@ -175,7 +176,9 @@ size_t node_send_control(struct node *node, unsigned link, char *out,
     used += put_flush(node, out + used, room - used);
     if (node->send.ack_due)
         used += put_ack(node, out + used, room - used);
+    node_verify_step(node);
     used += node_compare_put(node, out + used, room - used);
+    used += node_verify_put_want(node, out + used, room - used);
     used += node_answer_put(node, out + used, room - used);
     if (peer_heartbeat_due(&node->peer, link, node->now_ns))
         used += put_heartbeat(node, link, out + used, room - used);

@@ -347,6 +347,11 @@ void journal_answer(struct journal_log *log, uint64_t hash, stamp_t stamp)
     lock_release(&log->lock);
 }
 
+void journal_repeat(struct journal_log *log, uint64_t hash, stamp_t stamp)
+{
+    on_repeat(log, hash, stamp);
+}
+
 /* Without a gap our versions up to the last confirmed one are with the peer.
  * Repeats carry older stamps, hence the look back for a fresh one; to find
  * none only leaves the watermark lower, which is safe. */

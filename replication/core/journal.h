@@ -91,6 +91,8 @@ bool journal_knows(const struct journal_log *log, stamp_t stamp);
 void journal_gone(struct journal_log *log, uint64_t hash, stamp_t stamp);
 /* The peer sent a version that removed_at() rejects: it shall hear why. */
 void journal_answer(struct journal_log *log, uint64_t hash, stamp_t stamp);
+/* The peer may lack that version, which is here. */
+void journal_repeat(struct journal_log *log, uint64_t hash, stamp_t stamp);
 /* The peer has everything up to this number. */
 void journal_confirm(struct journal_log *log, uint64_t seq);
 

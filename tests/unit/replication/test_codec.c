@@ -277,6 +277,7 @@ static const struct message controls[] = {
                 .items_count = 3,
                 .last = 99,
                 .behind = true}},
+    {.type = MESSAGE_WANT, .want = {.hashes = present, .count = 3}},
 };
 
 static void assert_hello_equal(const struct hello *a, const struct hello *b)
@@ -372,6 +373,10 @@ static void assert_equal(const struct message *a, const struct message *b)
     case MESSAGE_DIFFER:
         assert_differ_equal(a, b);
         break;
+    case MESSAGE_WANT:
+        ck_assert_uint_eq(a->want.count, b->want.count);
+        ck_assert_mem_eq(a->want.hashes, b->want.hashes, 8 * a->want.count);
+        break;
     case MESSAGE_BATCH:
     case MESSAGE_PART:
         ck_abort_msg("not a control message");
@@ -441,7 +446,7 @@ static const struct {
     int error;
 } headers[] = {
     {0, 0, -ERR_SYNTAX},
-    {0, MESSAGE_DIFFER + 1, -ERR_SYNTAX},
+    {0, MESSAGE_WANT + 1, -ERR_SYNTAX},
     {0, UINT32_MAX, -ERR_SYNTAX},
     {CODEC_MESSAGE_MAX + 1, MESSAGE_BATCH, -ERR_LIMIT},
     {UINT32_MAX, MESSAGE_BATCH, -ERR_LIMIT},

@@ -54,7 +54,7 @@ static void note_frame(const struct side *from, const struct side *to,
         [MESSAGE_MARK] = "MARK",       [MESSAGE_ACK] = "ACK",
         [MESSAGE_FLUSH] = "FLUSH",     [MESSAGE_HEARTBEAT] = "HEARTBEAT",
         [MESSAGE_GOODBYE] = "GOODBYE", [MESSAGE_DIGEST] = "DIGEST",
-        [MESSAGE_DIFFER] = "DIFFER",
+        [MESSAGE_DIFFER] = "DIFFER",   [MESSAGE_WANT] = "WANT",
     };
     char line[64];
     char more[32] = "";
@@ -937,6 +937,142 @@ START_TEST(an_answer_to_no_question_ends_the_link)
 }
 END_TEST
 
+/* ---- verify ---- */
+
+static struct node_verified verified(struct side *side, bool repair)
+{
+    struct node_verified result;
+
+    ck_assert_ptr_null(node_verify(side->node, now_ns, repair));
+    for (unsigned i = 0; i < 200 && node_verify_is_running(side->node); i++) {
+        settle();
+        pass_time(50);
+        forget_trace();
+    }
+    ck_assert(!node_verify_is_running(side->node));
+    ck_assert(node_verify_result(side->node, &result));
+    return result;
+}
+
+static bool keep_nothing(void *ctx, uint64_t hash)
+{
+    (void)ctx;
+    (void)hash;
+    return false;
+}
+
+/* As no node ever would, without a word to the other. */
+static void lose(struct side *side, const char *key)
+{
+    uint64_t hash = engine_key_of(side->engine, slice_of(key)).hash;
+
+    ck_assert_uint_eq(
+        engine_purge(side->client, hash, hash, STAMP_MAX, keep_nothing, NULL),
+        1);
+}
+
+/* A version that only this side gets. */
+static void slip_in(struct side *side, const char *key, stamp_t stamp)
+{
+    struct mutation mutation = {.kind = MUTATION_SET, .stamp = stamp};
+
+    mutation.hash = engine_key_of(side->engine, slice_of(key)).hash;
+    mutation.key = slice_of(key);
+    mutation.value = SLICE_LITERAL("slipped in");
+    ck_assert_int_eq(engine_apply(side->client, &mutation), APPLY_DONE);
+}
+
+START_TEST(verify_finds_no_difference_where_there_is_none)
+{
+    struct node_verified result;
+
+    pair_up();
+    set_many(&a);
+    set(&b, "mine", "1");
+    put_for(&a, "short", "v", 1, 3600);
+    settle();
+    result = verified(&b, false);
+    ck_assert_uint_eq(result.items, MANY + 2);
+    ck_assert_uint_eq(result.differing, 0);
+    ck_assert_uint_eq(result.unsettled, 0);
+    ck_assert_uint_gt(status(&b).digest_checked, 100);
+    ck_assert_uint_eq(status(&b).digest_mismatch, 0);
+}
+END_TEST
+
+START_TEST(verify_finds_what_differs_and_mends_it)
+{
+    struct node_verified result;
+    stamp_t newer;
+
+    pair_up();
+    set_many(&a);
+    lose(&a, "many-1");
+    lose(&b, "many-2");
+    lose(&b, "many-3");
+    newer = stamp_last(engine_stamp_clock(a.engine)) + 2;
+    slip_in(&a, "many-4", newer);
+    slip_in(&b, "many-5", newer + 2);
+    result = verified(&a, false);
+    ck_assert_uint_eq(result.differing, 5);
+    ck_assert_uint_eq(result.missing_here, 1);
+    ck_assert_uint_eq(result.missing_there, 2);
+    ck_assert_uint_eq(result.repaired, 0);
+    ck_assert_uint_eq(result.keys_count, 5);
+
+    result = verified(&a, true);
+    ck_assert_uint_eq(result.differing, 5);
+    ck_assert_uint_eq(result.repaired, 5);
+    settle();
+    result = verified(&b, false);
+    ck_assert_uint_eq(result.differing, 0);
+    ck_assert_str_eq(get(&b, "many-4"), "slipped in");
+    ck_assert_str_eq(get(&a, "many-5"), "slipped in");
+    ck_assert_uint_eq(engine_items(a.engine), MANY);
+    ck_assert_uint_eq(engine_items(b.engine), MANY);
+}
+END_TEST
+
+START_TEST(what_is_under_way_is_no_difference)
+{
+    struct node_verified result;
+    char key[16];
+
+    pair_up();
+    set_many(&a);
+    ck_assert_ptr_null(node_verify(a.node, now_ns, false));
+    for (unsigned i = 0; node_verify_is_running(a.node); i++) {
+        ck_assert_uint_lt(i, 5000);
+        for (unsigned n = 0; n < 5; n++) {
+            snprintf(key, sizeof(key), "many-%u", (i * 37 + n * 311) % MANY);
+            set(n % 2 == 0 ? &a : &b, key, "changed");
+        }
+        (void)pass_all(i % 2 == 0 ? &a : &b);
+        pass_time(1);
+        forget_trace();
+    }
+    ck_assert(node_verify_result(a.node, &result));
+    ck_assert_uint_gt(status(&a).digest_mismatch, 0);
+    ck_assert_uint_eq(result.differing, 0);
+}
+END_TEST
+
+START_TEST(verify_ends_with_the_link)
+{
+    struct node_verified result;
+
+    pair_up();
+    set(&a, "k", "v");
+    settle();
+    ck_assert_ptr_null(node_verify(a.node, now_ns, false));
+    ck_assert_str_eq(node_verify(a.node, now_ns, false), "already under way");
+    end_link(&b, 0);
+    ck_assert(!node_verify_is_running(a.node));
+    ck_assert(!node_verify_result(a.node, &result));
+    ck_assert_str_eq(node_verify(a.node, now_ns, false), "not paired");
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
     tcase_add_checked_fixture(tests, begin, end);
@@ -967,6 +1103,10 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, an_acknowledgement_of_the_future_is_a_lie);
     tcase_add_test(tests, a_config_that_cannot_work_is_refused);
     tcase_add_test(tests, strangers_that_hold_the_same_compare_it);
+    tcase_add_test(tests, verify_finds_no_difference_where_there_is_none);
+    tcase_add_test(tests, verify_finds_what_differs_and_mends_it);
+    tcase_add_test(tests, what_is_under_way_is_no_difference);
+    tcase_add_test(tests, verify_ends_with_the_link);
     tcase_add_test(tests, who_cannot_compare_gets_all);
     tcase_add_test(tests, an_answer_to_no_question_ends_the_link);
 }
