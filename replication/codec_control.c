@@ -235,9 +235,11 @@ int codec_read_refuse(struct codec *codec, struct slice bytes,
     wire = codec_unpack(codec, WIRE_TYPE(refuse), bytes, &error);
     if (wire == NULL)
         return error;
-    if (wire->reason < REFUSAL_VERSION || wire->reason > REFUSAL_CROSSED)
+    if (wire->reason < REFUSAL_VERSION)
         return -ERR_RANGE;
-    message->refuse.reason = (enum refusal)wire->reason;
+    message->refuse.reason = wire->reason < REFUSAL_OTHERWISE
+                                 ? (enum refusal)wire->reason
+                                 : REFUSAL_OTHERWISE;
     return incoming_words(wire->words, &message->refuse.words);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One connection to the peer: bytes between a socket and the node.
+/* One connection to the peer: bytes between a socket and the node, by way of
+ * TLS where there is a secret or a certificate.
  *
  *   FREE -> OPEN -> PARTING -> LINGERING -> CLOSING -> FREE
  *
@@ -12,6 +13,7 @@
 #include "replication/codec.h"
 #include "replication/node.h"
 #include "src/base/clock.h"
+#include "src/tls/tls_engine.h"
 
 #include <uv.h>
 
@@ -19,7 +21,7 @@
 #define LINK_IN_BYTES (256u * 1024)  /* At first; it grows for one frame. */
 #define LINK_IN_BYTES_MAX (CODEC_HEADER_BYTES + CODEC_MESSAGE_MAX)
 #define LINK_SLICE_BYTES (64u * 1024) /* Each way, in one turn. */
-#define LINK_PART_MS 300u /* For the peer to take the last words. */
+#define LINK_PART_MS 300u             /* For the peer to take the last words. */
 #define LINK_REST_NS NS_PER_MS /* Between two writes of a patient link. */
 
 /* Owned by the replication thread. */
@@ -41,16 +43,27 @@ struct link {
     bool reading;
     char *out; /* LINK_OUT_BYTES. */
     bool writing;
+    size_t write_left;      /* Bytes that the loop writes. */
     bool patient;           /* Rests after it has sent all there was. */
     uint64_t rest_until_ns; /* 0: it does not rest. */
+    struct tls_engine *tls; /* NULL: without. */
+    bool calls;             /* We called. */
+    bool shaken;            /* What is behind TLS may be heard... */
+    bool heard;             /* ...and was. */
+    bool aside;             /* TLS is no more of use: the other has none. */
+    bool judged;
+    bool has_first;
+    unsigned char first;  /* What came first of all. */
+    size_t enciphered;    /* Bytes of TLS that the socket has not taken. */
     const char *broken;   /* Why nothing will come or go any more. */
     uint64_t deadline_ns; /* Of parting; 0 before. */
 };
 
-/* Takes a connected socket over. dead_ms: how long the kernel may try in vain.
+/* Takes a connected socket over. dead_ms: how long the kernel may try in vain;
+ * tls may be NULL; calls: we called the other.
  * Errors: -ERR_MEMORY, -ERR_SYSTEM; the socket is closed then. */
 MUST_CHECK int link_open(struct link *link, uv_loop_t *loop, int fd,
-                         uint64_t dead_ms);
+                         uint64_t dead_ms, struct tls *tls, bool calls);
 /* Sends what the node still gives, then closes. */
 void link_part(struct link *link);
 /* Moves bytes in bounded slices, and tells the node when the link is gone.
@@ -58,6 +71,8 @@ void link_part(struct link *link);
 bool link_step(struct link *link, struct node *node, uint64_t now_ns);
 /* When it wants another step without being asked; UINT64_MAX: never. */
 uint64_t link_deadline(const struct link *link);
+/* It is the peer's, as TLS has shown. */
+bool link_is_secure(const struct link *link);
 /* It waits for news: the journal may have some. */
 bool link_is_idle(const struct link *link);
 

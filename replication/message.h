@@ -45,7 +45,9 @@ enum refusal {
     REFUSAL_PAIRED, /* It has a peer already: a third node. */
     REFUSAL_SELF,   /* The node has reached itself. */
     REFUSAL_STRANGER,
-    REFUSAL_CROSSED, /* Two links crossed; the other one stays. */
+    REFUSAL_CROSSED,   /* Two links crossed; the other one stays. */
+    REFUSAL_SECURITY,  /* One side speaks TLS, the other does not. */
+    REFUSAL_OTHERWISE, /* Whatever a newer node's words say. */
 };
 
 enum resync_kind {

@@ -17,7 +17,7 @@ _Static_assert((int)JOURNAL_CONTINUE == (int)RESYNC_CONTINUE &&
                "plans of the core and of the wire");
 _Static_assert((int)PEER_REFUSE_VERSION == (int)REFUSAL_VERSION &&
                    (int)PEER_REFUSE_STRANGER == (int)REFUSAL_STRANGER &&
-                   (int)PEER_REFUSE_CROSSED == (int)REFUSAL_CROSSED,
+                   (int)PEER_REFUSE_OTHERWISE == (int)REFUSAL_OTHERWISE,
                "refusals of the core and of the wire");
 _Static_assert(NODE_LINKS_MAX == PEER_LINKS_MAX, "links");
 
@@ -302,12 +302,24 @@ void node_signal(struct node *node, enum peer_signal signal, unsigned link)
     node_step(node, &event);
 }
 
-void node_signal_refused(struct node *node, unsigned link, enum refusal reason)
+static void keep_words(struct node_link *link, struct slice words)
+{
+    size_t size =
+        words.size < MESSAGE_WORDS_MAX ? words.size : MESSAGE_WORDS_MAX;
+
+    if (size > 0)
+        memcpy(link->words, words.data, size);
+    link->words[size] = '\0';
+}
+
+void node_signal_refused(struct node *node, unsigned link, enum refusal reason,
+                         struct slice words)
 {
     struct peer_event event = {.signal = PEER_SIG_REFUSED,
                                .link = link,
                                .reason = (enum peer_refusal)reason};
 
+    keep_words(&node->links[link], words);
     node_step(node, &event);
 }
 
@@ -400,6 +412,15 @@ void node_lost(struct node *node, uint64_t now_ns, unsigned link,
     node_touch_time(node, now_ns);
     log_v(LOG_LEVEL_V, "replication: connection %u ended: %s", link, why);
     node_signal(node, PEER_SIG_LOST, link);
+}
+
+void node_insecure(struct node *node, uint64_t now_ns, unsigned link,
+                   const char *why)
+{
+    INVARIANT(link < NODE_LINKS_MAX);
+    node_touch_time(node, now_ns);
+    keep_words(&node->links[link], slice_of(why));
+    node_signal(node, PEER_SIG_INSECURE, link);
 }
 
 static bool link_is_open(const struct node *node, unsigned link)

@@ -86,6 +86,10 @@ void node_accepted(struct node *node, uint64_t now_ns, unsigned link);
 /* The link is gone; also the answer to hooks.close. */
 void node_lost(struct node *node, uint64_t now_ns, unsigned link,
                const char *why);
+/* Before a word was said: whoever is there has not proved to be the peer, or
+ * will not take us for it. The link is closed and node_lost() to follow. */
+void node_insecure(struct node *node, uint64_t now_ns, unsigned link,
+                   const char *why);
 /* Takes whole frames off the front of bytes; returns how many bytes it took.
  * Never blocks; bounded work per call (then it returns early: call again).
  * To be called when something has come in: it counts as a sign of life.

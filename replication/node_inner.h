@@ -26,6 +26,7 @@ struct node_link {
     bool hello_due;
     bool refuse_due;
     enum peer_refusal reason;
+    char words[MESSAGE_WORDS_MAX + 1]; /* Why not, if there is more to say. */
     uint64_t hello_ns; /* When ours was composed, for the round trip. */
 };
 
@@ -217,6 +218,13 @@ struct node_offset {
     uint64_t node;     /* Whose clock it is. */
 };
 
+struct node_told {
+    enum peer_refusal reason;
+    uint64_t node;
+    uint64_t at_ns;
+    char words[MESSAGE_WORDS_MAX + 1];
+};
+
 struct node {
     struct node_config config;
     struct node_hooks hooks;
@@ -238,8 +246,8 @@ struct node {
     bool listen_failed;
     bool listen_told;
     bool offset_told;
-    struct peer_act told; /* The last refusal in the log. */
-    struct lineage line;  /* Survives a link. */
+    struct node_told refuses, refused_by; /* The last ones in the log. */
+    struct lineage line;                  /* Survives a link. */
     /* Figures. */
     uint64_t paired_ns;
     uint64_t resync_ns;
@@ -258,7 +266,8 @@ struct node {
 void node_signal(struct node *node, enum peer_signal signal, unsigned link);
 void node_signal_hello(struct node *node, unsigned link,
                        const struct hello *hello);
-void node_signal_refused(struct node *node, unsigned link, enum refusal reason);
+void node_signal_refused(struct node *node, unsigned link, enum refusal reason,
+                         struct slice words);
 uint64_t node_random(struct node *node);
 void node_touch_time(struct node *node, uint64_t now_ns);
 void node_see_stamp(struct node *node, stamp_t stamp);
@@ -272,6 +281,7 @@ void node_resync_done(struct node *node, enum resync_kind kind, uint64_t items,
 bool node_disowns(struct node *node, const struct hello *hello);
 
 /* node_log.c */
+const char *node_refusal_words(enum peer_refusal reason);
 void node_log_disowned(const struct node *node, enum lineage_verdict verdict,
                        uint64_t items);
 void node_log_news(struct node *node, const struct peer_act *act);

@@ -11,7 +11,7 @@ static const char *peer_name(const struct node *node)
                                           : "(no fixed address)";
 }
 
-static const char *refusal_words(enum peer_refusal reason)
+const char *node_refusal_words(enum peer_refusal reason)
 {
     switch (reason) {
     case PEER_REFUSE_VERSION:
@@ -26,41 +26,68 @@ static const char *refusal_words(enum peer_refusal reason)
         return "its address is not the peer's";
     case PEER_REFUSE_CROSSED:
         return "two connections crossed";
+    case PEER_REFUSE_SECURITY:
+        return "only one of the two nodes has repl_secret or repl_tls_cert";
+    case PEER_REFUSE_OTHERWISE:
     case PEER_OK:
         break;
     }
     return "no reason given";
 }
 
-static bool is_new(struct node *node, const struct peer_act *act)
+/* Other words for the same reason are new too, but not every moment. */
+static bool is_new(struct node *node, struct node_told *told,
+                   const struct peer_act *act)
 {
-    bool same = node->told.news == act->news &&
-                node->told.reason == act->reason &&
-                node->told.node == act->node;
+    const char *words = node->links[act->link].words;
+    bool same = told->reason == act->reason && told->node == act->node;
 
-    node->told = *act;
-    return !same;
+    if (same && (strcmp(told->words, words) == 0 ||
+                 node->now_ns - told->at_ns < NS_PER_S))
+        return false;
+    *told = (struct node_told){
+        .reason = act->reason, .node = act->node, .at_ns = node->now_ns};
+    memcpy(told->words, words, sizeof(told->words));
+    return true;
+}
+
+/* A node that is not known by its hello yet has no number. */
+static void log_insecure(const struct node *node, const struct peer_act *act)
+{
+    log_notice("replication: refused a connection from %s: %s", peer_name(node),
+               node->links[act->link].words);
 }
 
 static void log_refusal(struct node *node, const struct peer_act *act)
 {
-    if (act->reason == PEER_REFUSE_CROSSED || !is_new(node, act))
+    if (act->reason == PEER_REFUSE_CROSSED ||
+        !is_new(node, &node->refuses, act))
         return;
-    if (act->reason == PEER_REFUSE_SELF)
+    if (act->reason == PEER_REFUSE_SECURITY)
+        log_insecure(node, act);
+    else if (act->reason == PEER_REFUSE_SELF)
         log_notice("replication: the peer's address %s is this very node",
                    peer_name(node));
     else
         log_notice("replication: refused node %016llx: %s",
-                   (unsigned long long)act->node, refusal_words(act->reason));
+                   (unsigned long long)act->node,
+                   node_refusal_words(act->reason));
 }
 
 static void log_refused(struct node *node, const struct peer_act *act)
 {
+    const char *words = node_refusal_words(act->reason);
+
     if (act->reason == PEER_REFUSE_CROSSED || act->reason == PEER_REFUSE_SELF ||
-        !is_new(node, act))
+        !is_new(node, &node->refused_by, act))
         return;
-    log_notice("replication: refused by %s: %s; %s and trying again",
-               peer_name(node), refusal_words(act->reason),
+    if (act->reason == PEER_REFUSE_SECURITY ||
+        act->reason == PEER_REFUSE_OTHERWISE)
+        words = node->links[act->link].words;
+    log_notice("replication: %s %s: %s; %s and trying again",
+               act->reason == PEER_REFUSE_SECURITY ? "no secure link with"
+                                                   : "refused by",
+               peer_name(node), words,
                node->peer.served ? "serving alone"
                                  : "keeping the client port closed");
 }
@@ -78,7 +105,7 @@ static void log_connected(struct node *node)
 {
     const char *how = node->peer.dialer ? "we called" : "it called";
 
-    node->told = (struct peer_act){.news = PEER_NEWS_CONNECTED};
+    node->refuses = node->refused_by = (struct node_told){.reason = PEER_OK};
     node->listen_told = false;
     engine_tell(node->thread, "type=peer_up peer=%s node=%016llx",
                 peer_name(node), (unsigned long long)node->peer.node);

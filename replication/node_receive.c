@@ -431,7 +431,8 @@ int node_receive(struct node *node, unsigned link, struct message *message)
     case MESSAGE_HELLO:
         return take_hello(node, link, message);
     case MESSAGE_REFUSE:
-        node_signal_refused(node, link, message->refuse.reason);
+        node_signal_refused(node, link, message->refuse.reason,
+                            message->refuse.words);
         return 0;
     case MESSAGE_GOODBYE:
         node_signal(node, PEER_SIG_GOODBYE, link);

@@ -96,7 +96,8 @@ static size_t put_refuse(struct node *node, unsigned link, char *out,
     struct message message = {.type = MESSAGE_REFUSE};
 
     message.refuse.reason = (enum refusal)node->links[link].reason;
-    message.refuse.words = SLICE_LITERAL("refused");
+    message.refuse.words =
+        slice_of(node_refusal_words(node->links[link].reason));
     node->links[link].refuse_due = false;
     return put(node, &message, out, room);
 }

@@ -148,6 +148,7 @@ static int copy_config(struct replication *replication,
     replication->clock = config->clock;
     replication->peer_port = config->peer_port;
     replication->listen_host_given = config->listen_host != NULL;
+    replication->tls = config->tls;
     replication->dead_ms = config->dead_ms != 0 ? config->dead_ms : DEAD_MS;
     replication->serve = config->serve;
     replication->serve_ctx = config->serve_ctx;
@@ -301,10 +302,30 @@ int replication_new(const struct replication_config *config,
     return 0;
 }
 
+static void warn_of_plain(const struct replication *replication)
+{
+    const struct address_list *own = &replication->listener.addresses;
+    char text[ADDRESS_TEXT_MAX];
+
+    for (size_t i = 0; i < own->count && replication->tls == NULL; i++) {
+        if (address_is_loopback(&own->at[i]))
+            continue;
+        address_text(&own->at[i], text);
+        log_notice("replication: warning: %s is open without repl_secret or "
+                   "repl_tls_cert: only %s may connect, but nothing is "
+                   "encrypted and no identity is checked",
+                   text,
+                   replication->doorman.loopback_only ? "this host"
+                                                      : "the peer's address");
+        return;
+    }
+}
+
 int replication_start(struct replication *replication)
 {
     INVARIANT(!replication->started);
 
+    warn_of_plain(replication);
     replication->running = true;
     if (pthread_create(&replication->thread, NULL, replication_loop_run,
                        replication) != 0) {

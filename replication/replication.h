@@ -8,8 +8,10 @@
 #include "src/base/metrics.h"
 #include "src/base/slice.h"
 #include "src/engine/engine.h"
+#include "src/tls/tls.h"
 
 #define REPLICATION_PORT_DEFAULT 11212
+#define REPLICATION_ALPN "twin-repl/1" /* What is spoken inside of TLS. */
 
 struct replication;
 
@@ -22,6 +24,7 @@ struct replication_config {
     const char *listen_host; /* -l; NULL: all addresses. */
     uint16_t listen_port;    /* 0: any free one (see replication_port()). */
     const char *pair;
+    struct tls *tls; /* Of a peer, outlives the replication; NULL: without. */
     uint64_t item_bytes_max;
     uint64_t memory_bytes; /* -m, from which the limits below follow when 0. */
     size_t ring_bytes;

@@ -25,6 +25,7 @@ struct replication {
     char pair[MESSAGE_PAIR_NAME_MAX + 1];
     uint16_t peer_port, listen_port;
     bool listen_host_given;
+    struct tls *tls; /* NULL: none. */
     uint64_t dead_ms;
     void (*serve)(void *ctx);
     void *serve_ctx;
@@ -55,6 +56,7 @@ struct replication {
     struct lock status_lock;
     pthread_cond_t status_fresh;
     struct node_status status;
+    char tls_text[TLS_ENGINE_TEXT_MAX]; /* What secures the link. */
     uint64_t status_asked, status_told; /* Numbers of questions. */
     bool running;
 };

@@ -90,7 +90,8 @@ static struct link *find_free(struct replication *replication)
 }
 
 /* The link with this socket; NULL, and the socket closed, if it cannot be. */
-static struct link *take_socket(struct replication *replication, int fd)
+static struct link *take_socket(struct replication *replication, int fd,
+                                bool calls)
 {
     struct link *link = find_free(replication);
 
@@ -98,7 +99,8 @@ static struct link *take_socket(struct replication *replication, int fd)
         (void)close(fd);
         return NULL;
     }
-    if (link_open(link, &replication->loop, fd, replication->dead_ms) != 0)
+    if (link_open(link, &replication->loop, fd, replication->dead_ms,
+                  replication->tls, calls) != 0)
         return NULL;
     return link;
 }
@@ -114,7 +116,7 @@ static void on_accepted(void *ctx, int fd, const struct address *from)
         (void)close(fd);
         return;
     }
-    link = take_socket(replication, fd);
+    link = take_socket(replication, fd, false);
     if (link == NULL) {
         replication->doorman.refused++;
         return;
@@ -136,7 +138,7 @@ static void on_dialed(void *ctx, int fd, const char *why)
         node_dial_failed(replication->node, now_ns, why);
         return;
     }
-    link = take_socket(replication, fd);
+    link = take_socket(replication, fd, true);
     if (link == NULL)
         node_dial_failed(replication->node, now_ns, "too many connections");
     else

@@ -4,6 +4,8 @@
  * thread that cannot come round is worth seeing too: as it last was. */
 #include "replication/replication_inner.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #define STATUS_WAIT_MS 100
@@ -73,17 +75,33 @@ void replication_status_fini(struct replication *replication)
     lock_fini(&replication->status_lock);
 }
 
+/* Without a link only what it will be. */
+static void describe_tls(const struct replication *replication,
+                         char text[TLS_ENGINE_TEXT_MAX])
+{
+    memset(text, 0, TLS_ENGINE_TEXT_MAX);
+    (void)snprintf(text, TLS_ENGINE_TEXT_MAX, "%s",
+                   replication->tls != NULL ? tls_proof(replication->tls)
+                                            : "none");
+    for (unsigned i = 0; i < NODE_LINKS_MAX; i++)
+        if (link_is_secure(&replication->links[i]))
+            tls_engine_text(replication->links[i].tls, text);
+}
+
 /* The figures come first: they need locks that rank below this one. */
 static void write_down(struct replication *replication, uint64_t now_ns)
 {
     uint64_t asked =
         __atomic_load_n(&replication->status_asked, __ATOMIC_RELAXED);
     struct node_status status;
+    char tls_text[TLS_ENGINE_TEXT_MAX];
 
     node_status(replication->node, now_ns, &status);
+    describe_tls(replication, tls_text);
     status.refused += replication->doorman.refused;
     lock_take(&replication->status_lock);
     replication->status = status;
+    memcpy(replication->tls_text, tls_text, sizeof(tls_text));
     replication->status_told = asked;
     (void)pthread_cond_broadcast(&replication->status_fresh);
     lock_release(&replication->status_lock);
@@ -119,7 +137,8 @@ static struct timespec soon(void)
     return at;
 }
 
-static void ask(struct replication *replication, struct node_status *status)
+static void ask(struct replication *replication, struct node_status *status,
+                char tls_text[TLS_ENGINE_TEXT_MAX])
 {
     const struct timespec until = soon();
     uint64_t question;
@@ -135,14 +154,16 @@ static void ask(struct replication *replication, struct node_status *status)
         error = pthread_cond_timedwait(&replication->status_fresh,
                                        &replication->status_lock.mutex, &until);
     *status = replication->status;
+    memcpy(tls_text, replication->tls_text, TLS_ENGINE_TEXT_MAX);
     lock_release(&replication->status_lock);
 }
 
 void replication_stats(struct replication *replication, struct stats_out *out)
 {
     struct node_status status;
+    char tls_text[TLS_ENGINE_TEXT_MAX];
 
-    ask(replication, &status);
+    ask(replication, &status, tls_text);
     out->put(out, "repl_role", role_words[status.role]);
     out->put(out, "repl_state", state_words[status.state]);
     out->put(out, "repl_peer", replication->peer_text);
@@ -159,6 +180,7 @@ void replication_stats(struct replication *replication, struct stats_out *out)
     stats_put_u64(out, "repl_refused", status.refused);
     stats_put_u64(out, "repl_digest_checked", status.digest_checked);
     stats_put_u64(out, "repl_digest_mismatch", status.digest_mismatch);
+    out->put(out, "repl_tls", tls_text);
 }
 
 /* Scripts that watch repcached look for these. */
@@ -166,8 +188,9 @@ void replication_stats_repcached(struct replication *replication,
                                  struct stats_out *out)
 {
     struct node_status status;
+    char tls_text[TLS_ENGINE_TEXT_MAX];
 
-    ask(replication, &status);
+    ask(replication, &status, tls_text);
     out->put(out, "replication", "MASTER");
     out->put(out, "repcached_version", "2.3.1");
     stats_put_u64(out, "repcached_qi_free",

@@ -13,7 +13,7 @@
 #include "src/server/auth_file.h"
 #include "src/server/sasl_users.h"
 #include "src/server/server.h"
-#include "src/server/tls.h"
+#include "src/tls/tls.h"
 
 #include "replication/replication.h"
 
@@ -29,6 +29,7 @@ struct daemon {
     struct commands *commands;
     struct command_thread *threads[SERVER_THREADS_MAX];
     struct tls *tls;               /* NULL: without -Z. */
+    struct tls *link_tls;          /* Of the peer; NULL: without. */
     struct auth_file *auth_file;   /* NULL: without -Y. */
     struct sasl_users *sasl_users; /* NULL: without -S. */
     struct server *server;

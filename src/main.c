@@ -234,6 +234,28 @@ static int make_tls(struct daemon *daemon, char words[WORDS_MAX])
     return EX_USAGE;
 }
 
+/* Of the link to the peer. */
+static int make_link_tls(struct daemon *daemon, char words[WORDS_MAX])
+{
+    const struct options *options = &daemon->options;
+    const struct tls_config config = {.clock = &daemon->clock,
+                                      .role = TLS_ROLE_PEER,
+                                      .chain_path = options->repl_tls_cert,
+                                      .key_path = options->repl_tls_key,
+                                      .ca_path = options->repl_tls_ca,
+                                      .key_format = TLS_KEY_PEM,
+                                      .verify = TLS_VERIFY_REQUIRE,
+                                      .version_min = 3,
+                                      .secret_path = options->repl_secret,
+                                      .identity = pair_name(options),
+                                      .pin = options->repl_tls_peer,
+                                      .alpn = REPLICATION_ALPN};
+
+    if (options->repl_secret == NULL && options->repl_tls_cert == NULL)
+        return 0;
+    return tls_new(&config, &daemon->link_tls, words) == 0 ? 0 : EX_USAGE;
+}
+
 static const enum session_protocol protocols[] = {
     [OPTION_PROTOCOL_AUTO] = SESSION_AUTO,
     [OPTION_PROTOCOL_ASCII] = SESSION_TEXT,
@@ -312,6 +334,7 @@ static int make_replication(struct daemon *daemon, char words[WORDS_MAX])
         .listen_host = options_peer_address(options, &daemon->peer_address),
         .listen_port = (uint16_t)options->repl_port,
         .pair = pair_name(options),
+        .tls = daemon->link_tls,
         .item_bytes_max = (uint64_t)options->item_bytes_max,
         .memory_bytes = (uint64_t)options->memory_mib * MIB,
         .ring_bytes = (size_t)options->repl_log_bytes,
@@ -353,9 +376,9 @@ static int start_threads(struct daemon *daemon, char words[WORDS_MAX])
 /* The engine tells the replication of changes from its first thread on, so
  * the replication comes before the commands. */
 static step_fn *const steps[] = {
-    prepare_process, make_tls,         make_authentication, make_engine,
-    make_watch,      make_replication, make_commands,       make_server,
-    settle_process,  start_threads,
+    prepare_process, make_tls,       make_link_tls,    make_authentication,
+    make_engine,     make_watch,     make_replication, make_commands,
+    make_server,     settle_process, start_threads,
 };
 
 static int start(struct daemon *daemon)
@@ -401,6 +424,7 @@ static int stop(struct daemon *daemon)
     auth_file_free(&daemon->auth_file);
     sasl_users_free(&daemon->sasl_users);
     replication_free(&daemon->replication);
+    tls_free(&daemon->link_tls);
     engine_free(&daemon->engine);
     watch_free(&daemon->watch);
     restart_end(&daemon->restart);
@@ -415,6 +439,9 @@ static void reload(struct daemon *daemon)
     log_v(LOG_LEVEL_V, "reading files again on SIGHUP");
     if (daemon->tls != NULL && tls_reload(daemon->tls, words) != 0)
         log_error("TLS goes on with the old certificates: %s", words);
+    if (daemon->link_tls != NULL && tls_reload(daemon->link_tls, words) != 0)
+        log_error("replication goes on with the old secret or certificate: %s",
+                  words);
     if (daemon->auth_file != NULL &&
         auth_file_reload(daemon->auth_file, words) != 0)
         log_error("users stay those of before: %s", words);

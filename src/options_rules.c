@@ -273,10 +273,31 @@ static int settle_peer(struct options *options, char words[OPTIONS_WORDS_MAX])
     return 0;
 }
 
+static int settle_link(struct options *options, char words[OPTIONS_WORDS_MAX])
+{
+    bool certified = options->repl_tls_cert != NULL;
+    bool more = options->repl_tls_key != NULL || options->repl_tls_ca != NULL ||
+                options->repl_tls_peer != NULL;
+
+    if (options->repl_secret != NULL && (certified || more))
+        return options_fail(EX_USAGE, words,
+                            "the peer is known by repl_secret or by "
+                            "certificates: leave out one of them");
+    if (more && !certified)
+        return options_fail(EX_USAGE, words,
+                            "repl_tls_key, repl_tls_ca and repl_tls_peer take "
+                            "a repl_tls_cert");
+    if (certified && options->repl_tls_ca == NULL)
+        return options_fail(EX_USAGE, words,
+                            "repl_tls_cert takes the CA of the peer's "
+                            "certificate too: say -o repl_tls_ca=FILE");
+    return 0;
+}
+
 static rule_fn *const rules[] = {
     settle_sasl,   settle_auth_file,  settle_ports,  settle_threads,
     settle_detail, check_items,       settle_chunks, check_slab_sizes,
-    settle_lists,  check_memory_file, settle_peer,
+    settle_lists,  check_memory_file, settle_peer,   settle_link,
 };
 
 int options_settle(struct options *options, char words[OPTIONS_WORDS_MAX])

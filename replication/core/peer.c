@@ -262,7 +262,7 @@ static enum peer_state refuse(struct peer *p, const struct peer_event *ev,
     out->act[out->count - 1].reason = reason;
     made = tell(out, PEER_NEWS_REFUSES, ev->link);
     made->reason = reason;
-    made->node = ev->hello->node;
+    made->node = ev->hello != NULL ? ev->hello->node : 0;
     close_link(p, out, ev->link);
     return p->state;
 }
@@ -390,6 +390,18 @@ static enum peer_state refused(struct peer *p, const struct peer_event *ev,
     /* There is somebody: a new wait for the day when there is not. */
     p->join_until_ns = ev->now_ns + p->config.join_wait_ns;
     return p->state;
+}
+
+/* Nothing was said yet. */
+static enum peer_state insecure(struct peer *p, const struct peer_event *ev,
+                                struct peer_acts *out)
+{
+    struct peer_event refusal = *ev;
+
+    refusal.reason = PEER_REFUSE_SECURITY;
+    if (p->links[ev->link].state == PEER_LINK_ACCEPTED)
+        return refuse(p, &refusal, out, PEER_REFUSE_SECURITY);
+    return refused(p, &refusal, out);
 }
 
 static enum peer_state lost(struct peer *p, const struct peer_event *ev,
@@ -529,6 +541,7 @@ static step_fn *const steps[PEER_STATES][PEER_SIGNALS] = {
             [PEER_SIG_LOST] = lost,
             [PEER_SIG_HELLO] = hello,
             [PEER_SIG_REFUSED] = refused,
+            [PEER_SIG_INSECURE] = insecure,
             [PEER_SIG_TIME] = on_time,
             [PEER_SIG_DRAIN] = drain,
         },
@@ -541,6 +554,7 @@ static step_fn *const steps[PEER_STATES][PEER_SIGNALS] = {
             [PEER_SIG_HELLO] = hello,
             [PEER_SIG_REFUSED] = refused,
             [PEER_SIG_LISTEN_FAILED] = listen_failed,
+            [PEER_SIG_INSECURE] = insecure,
             [PEER_SIG_TIME] = on_time,
             [PEER_SIG_DRAIN] = drain,
         },
@@ -554,6 +568,7 @@ static step_fn *const steps[PEER_STATES][PEER_SIGNALS] = {
             [PEER_SIG_GOODBYE] = goodbye,
             [PEER_SIG_SYNCED] = synced,
             [PEER_SIG_LISTEN_FAILED] = listen_failed,
+            [PEER_SIG_INSECURE] = insecure,
             [PEER_SIG_TIME] = on_time,
             [PEER_SIG_DRAIN] = drain,
         },
@@ -567,6 +582,7 @@ static step_fn *const steps[PEER_STATES][PEER_SIGNALS] = {
             [PEER_SIG_GOODBYE] = goodbye,
             [PEER_SIG_SYNCED] = stay, /* It served before it paired. */
             [PEER_SIG_LISTEN_FAILED] = listen_failed,
+            [PEER_SIG_INSECURE] = insecure,
             [PEER_SIG_TIME] = on_time,
             [PEER_SIG_DRAIN] = drain,
         },

@@ -48,6 +48,7 @@ enum peer_signal {
     PEER_SIG_REFUSED,       /* The other says no; link and reason. */
     PEER_SIG_GOODBYE,       /* The other leaves; link. */
     PEER_SIG_BROKEN,        /* The other sends nonsense; link. */
+    PEER_SIG_INSECURE,      /* The other did not prove who it is; link. */
     PEER_SIG_SYNCED,        /* We have the peer's data. */
     PEER_SIG_LISTEN_FAILED, /* The port is taken; try again. */
     PEER_SIG_TIME,
@@ -63,6 +64,8 @@ enum peer_refusal {
     PEER_REFUSE_SELF,
     PEER_REFUSE_STRANGER,
     PEER_REFUSE_CROSSED,
+    PEER_REFUSE_SECURITY,  /* One of two has not proved who it is. */
+    PEER_REFUSE_OTHERWISE, /* For what only a newer node knows. */
 };
 
 /* What a hello says to this machine. */

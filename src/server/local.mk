@@ -32,10 +32,6 @@ libserver_a_SOURCES = \
 	src/server/server_inner.h \
 	src/server/server_metrics.h \
 	src/server/server_stats.c \
-	src/server/tls.c \
-	src/server/tls.h \
-	src/server/tls_context.c \
-	src/server/tls_inner.h \
 	src/server/tls_link.c \
 	src/server/tls_link.h \
 	src/server/transport.c \

@@ -8,7 +8,7 @@
 #include "src/base/invariant.h"
 #include "src/base/log.h"
 #include "src/base/memory.h"
-#include "src/server/tls_inner.h"
+#include "src/tls/tls_inner.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -35,17 +35,6 @@ struct tls_link {
 
 /* ---- life ---- */
 
-static SSL_CTX *hold_context(struct tls *tls)
-{
-    SSL_CTX *context;
-
-    lock_take(&tls->lock);
-    context = tls->context;
-    (void)SSL_CTX_up_ref(context);
-    lock_release(&tls->lock);
-    return context;
-}
-
 /* A session of a listener that asked for no certificate must not be resumed
  * at one that does. */
 static bool set_mode(SSL *ssl, enum listener_tls mode)
@@ -61,7 +50,7 @@ static bool set_mode(SSL *ssl, enum listener_tls mode)
 
 static SSL *new_ssl(struct tls *tls, enum listener_tls mode, int fd)
 {
-    SSL_CTX *context = hold_context(tls);
+    SSL_CTX *context = tls_context_hold(tls);
     SSL *ssl = SSL_new(context);
 
     SSL_CTX_free(context);

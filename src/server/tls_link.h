@@ -10,7 +10,7 @@
 #define SERVER_TLS_LINK_H
 
 #include "src/server/listener_spec.h"
-#include "src/server/tls.h"
+#include "src/tls/tls.h"
 
 #include <sys/types.h>
 #include <sys/uio.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* TLS of the client port: what the files of the command line make, and what
- * they make when they are read again. Connections that are open keep what
- * they began with; new ones get the newest that could be read. */
-#ifndef SERVER_TLS_H
-#define SERVER_TLS_H
+/* TLS of the client port, or of the link between two nodes: what the files of
+ * the command line make, and what they make when they are read again.
+ * Connections that are open keep what they began with; new ones get the newest
+ * that could be read. */
+#ifndef TLS_TLS_H
+#define TLS_TLS_H
 
 #include "src/base/clock.h"
 #include "src/base/error.h"
@@ -31,9 +32,15 @@ enum tls_key_format {
     TLS_KEY_ENGINE,
 };
 
+enum tls_role {
+    TLS_ROLE_SERVER, /* Of clients. */
+    TLS_ROLE_PEER,   /* Calls its like and is called: each proves itself. */
+};
+
 /* Paths and texts are borrowed until tls_new() returns; NULL: not given. */
 struct tls_config {
     const struct clock *clock; /* Outlives the result. */
+    enum tls_role role;
     const char *chain_path;
     const char *key_path; /* NULL: the chain's file has the key. */
     const char *ca_path;
@@ -43,6 +50,14 @@ struct tls_config {
     unsigned version_min; /* 0..3: TLS 1.0..1.3 */
     bool session_cache;
     bool kernel; /* Let the kernel encrypt, where it can. */
+
+    /* Of a peer alone. */
+    const char *secret_path; /* Instead of certificates. */
+    const char *identity;    /* What the secret is said to be for. */
+    const char *pin;         /* What the peer's certificate has to be: one for
+                                that name or address, or sha256:HEX. */
+    const char *alpn;        /* What is spoken inside. */
+    uint64_t rekey_bytes;    /* A new key after so many; 0: a good number. */
 };
 
 struct tls;
@@ -61,6 +76,8 @@ MUST_CHECK int tls_reload(struct tls *tls, char words[TLS_WORDS_MAX]);
 
 /* Seconds since the files were read with success. Thread: any. */
 uint64_t tls_age_s(struct tls *tls);
+/* How a peer proves itself: "psk" or "cert". */
+const char *tls_proof(const struct tls *tls);
 bool tls_has_session_cache(const struct tls *tls);
 /* A connection is not encrypted by the kernel: says so once, if that was asked
  * for. Thread: any. */

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From files to a context of OpenSSL, with words for whatever is wrong. */
-#include "src/server/tls_inner.h"
+#include "src/tls/tls_inner.h"
 
 #include <openssl/err.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 2, 3))) static int fail(char words[TLS_WORDS_MAX],
-                                                      const char *format, ...)
+int tls_fail(char words[TLS_WORDS_MAX], const char *format, ...)
 {
     char reason[128];
     va_list args;
@@ -47,15 +46,26 @@ static int no_pass_phrase(char *text, int size, int writing, void *ctx)
     return -1;
 }
 
+/* What the operator calls the files. */
+static const struct {
+    const char *chain, *key, *none;
+} option_names[] = {
+    [TLS_ROLE_SERVER] = {"ssl_chain_cert", "ssl_key",
+                         "-Z takes a certificate: say -o ssl_chain_cert=FILE, "
+                         "and ssl_key=FILE"},
+    [TLS_ROLE_PEER] = {"repl_tls_cert", "repl_tls_key",
+                       "TLS to the peer takes a certificate: say -o "
+                       "repl_tls_cert=FILE"},
+};
+
 static int load_chain(SSL_CTX *context, const struct tls_config *config,
                       char words[TLS_WORDS_MAX])
 {
     if (config->chain_path == NULL)
-        return fail(words, "-Z takes a certificate: say -o "
-                           "ssl_chain_cert=FILE, and ssl_key=FILE");
+        return tls_fail(words, "%s", option_names[config->role].none);
     if (SSL_CTX_use_certificate_chain_file(context, config->chain_path) != 1)
-        return fail(words, "cannot read a certificate chain from %s",
-                    config->chain_path);
+        return tls_fail(words, "cannot read a certificate chain from %s",
+                        config->chain_path);
     return 0;
 }
 
@@ -67,16 +77,19 @@ static int load_key(SSL_CTX *context, const struct tls_config *config,
     bool der = config->key_format == TLS_KEY_DER;
 
     if (config->key_format == TLS_KEY_ENGINE)
-        return fail(words, "ssl_keyformat=3, a key of an OpenSSL engine, is "
-                           "not supported: give a file, PEM (1) or DER (2)");
+        return tls_fail(words,
+                        "ssl_keyformat=3, a key of an OpenSSL engine, is "
+                        "not supported: give a file, PEM (1) or DER (2)");
     if (SSL_CTX_use_PrivateKey_file(
             context, path, der ? SSL_FILETYPE_ASN1 : SSL_FILETYPE_PEM) != 1)
-        return fail(words, "cannot use a private key (%s) from %s%s",
-                    der ? "DER" : "PEM", path,
-                    config->key_path == NULL ? ", for want of ssl_key" : "");
+        return tls_fail(
+            words, "cannot use a private key (%s) from %s%s%s",
+            der ? "DER" : "PEM", path,
+            config->key_path == NULL ? ", for want of " : "",
+            config->key_path == NULL ? option_names[config->role].key : "");
     if (SSL_CTX_check_private_key(context) != 1)
-        return fail(words, "the private key from %s is of another certificate",
-                    path);
+        return tls_fail(
+            words, "the private key from %s is of another certificate", path);
     return 0;
 }
 
@@ -88,12 +101,12 @@ static int load_ca(SSL_CTX *context, const struct tls_config *config,
     if (config->ca_path == NULL)
         return 0;
     if (SSL_CTX_load_verify_locations(context, config->ca_path, NULL) != 1)
-        return fail(words, "cannot read CA certificates from %s",
-                    config->ca_path);
+        return tls_fail(words, "cannot read CA certificates from %s",
+                        config->ca_path);
     names = SSL_load_client_CA_file(config->ca_path);
     if (names == NULL)
-        return fail(words, "cannot read the names of CAs from %s",
-                    config->ca_path);
+        return tls_fail(words, "cannot read the names of CAs from %s",
+                        config->ca_path);
     SSL_CTX_set_client_CA_list(context, names);
     return 0;
 }
@@ -103,8 +116,9 @@ static int set_ciphers(SSL_CTX *context, const struct tls_config *config,
 {
     if (config->ciphers != NULL &&
         SSL_CTX_set_cipher_list(context, config->ciphers) != 1)
-        return fail(words, "ssl_ciphers=%s names no cipher of TLS 1.2 or older",
-                    config->ciphers);
+        return tls_fail(words,
+                        "ssl_ciphers=%s names no cipher of TLS 1.2 or older",
+                        config->ciphers);
     return 0;
 }
 
@@ -117,8 +131,8 @@ static int set_version(SSL_CTX *context, const struct tls_config *config,
     if (config->version_min >= sizeof(versions) / sizeof(versions[0]) ||
         SSL_CTX_set_min_proto_version(context, versions[config->version_min]) !=
             1)
-        return fail(words, "this OpenSSL has no ssl_min_version=%u",
-                    config->version_min);
+        return tls_fail(words, "this OpenSSL has no ssl_min_version=%u",
+                        config->version_min);
     return 0;
 }
 
@@ -130,7 +144,7 @@ static int set_sessions(SSL_CTX *context, const struct tls_config *config,
     static const unsigned char any[] = "any";
 
     if (SSL_CTX_set_session_id_context(context, any, sizeof(any) - 1) != 1)
-        return fail(words, "cannot set up TLS sessions");
+        return tls_fail(words, "cannot set up TLS sessions");
     (void)SSL_CTX_set_session_cache_mode(context, config->session_cache
                                                       ? SSL_SESS_CACHE_SERVER
                                                       : SSL_SESS_CACHE_OFF);
@@ -182,25 +196,44 @@ int tls_verify_flags(enum tls_verify verify)
 typedef int step_fn(SSL_CTX *context, const struct tls_config *config,
                     char words[TLS_WORDS_MAX]);
 
-static step_fn *const steps[] = {
+#define STEPS_MAX 7
+
+static step_fn *const server_steps[STEPS_MAX] = {
     set_version, set_ciphers,  load_chain,   load_key,
     load_ca,     set_sessions, set_behavior,
 };
+static step_fn *const certified_steps[STEPS_MAX] = {
+    set_version, load_chain, load_key, load_ca, tls_peer_set_up,
+};
+static step_fn *const secret_steps[STEPS_MAX] = {
+    set_version,
+    tls_secret_set_up,
+    tls_peer_set_up,
+};
+
+static step_fn *const *steps_of(const struct tls_config *config)
+{
+    if (config->role == TLS_ROLE_SERVER)
+        return server_steps;
+    return config->secret_path != NULL ? secret_steps : certified_steps;
+}
 
 SSL_CTX *tls_context_new(const struct tls_config *config,
                          char words[TLS_WORDS_MAX])
 {
+    step_fn *const *steps = steps_of(config);
     SSL_CTX *context;
     int error = 0;
 
     ERR_clear_error();
-    context = SSL_CTX_new(TLS_server_method());
+    context = SSL_CTX_new(config->role == TLS_ROLE_SERVER ? TLS_server_method()
+                                                          : TLS_method());
     if (context == NULL) {
-        (void)fail(words, "OpenSSL does not start");
+        (void)tls_fail(words, "OpenSSL does not start");
         return NULL;
     }
     SSL_CTX_set_default_passwd_cb(context, no_pass_phrase);
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && error == 0; i++)
+    for (size_t i = 0; i < STEPS_MAX && steps[i] != NULL && error == 0; i++)
         error = steps[i](context, config, words);
     if (error == 0)
         return context;

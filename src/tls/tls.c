@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The context for new connections, and its replacement while others take it.
  * A context is counted by OpenSSL: it goes with its last connection. */
-#include "src/server/tls.h"
+#include "src/tls/tls.h"
 
 #include "src/base/log.h"
 #include "src/base/memory.h"
-#include "src/server/tls_inner.h"
+#include "src/tls/tls_inner.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -46,6 +46,15 @@ static int keep_path(struct tls *tls, enum tls_path which, const char **path)
     return *path != NULL ? 0 : -ERR_MEMORY;
 }
 
+static int keep_text(struct tls *tls, enum tls_text which, const char **text)
+{
+    if (*text == NULL)
+        return 0;
+    tls->text[which] = copy_text(*text);
+    *text = tls->text[which];
+    return *text != NULL ? 0 : -ERR_MEMORY;
+}
+
 static int keep_texts(struct tls *tls)
 {
     struct tls_config *config = &tls->config;
@@ -55,11 +64,17 @@ static int keep_texts(struct tls *tls)
         error = keep_path(tls, TLS_PATH_KEY, &config->key_path);
     if (error == 0)
         error = keep_path(tls, TLS_PATH_CA, &config->ca_path);
-    if (error != 0 || config->ciphers == NULL)
-        return error;
-    tls->ciphers = copy_text(config->ciphers);
-    config->ciphers = tls->ciphers;
-    return tls->ciphers != NULL ? 0 : -ERR_MEMORY;
+    if (error == 0)
+        error = keep_path(tls, TLS_PATH_SECRET, &config->secret_path);
+    if (error == 0)
+        error = keep_text(tls, TLS_TEXT_CIPHERS, &config->ciphers);
+    if (error == 0)
+        error = keep_text(tls, TLS_TEXT_IDENTITY, &config->identity);
+    if (error == 0)
+        error = keep_text(tls, TLS_TEXT_PIN, &config->pin);
+    if (error == 0)
+        error = keep_text(tls, TLS_TEXT_ALPN, &config->alpn);
+    return error;
 }
 
 /* ---- life ---- */
@@ -78,8 +93,8 @@ int tls_new(const struct tls_config *config, struct tls **out,
     error = keep_texts(tls);
     if (error == 0)
         error = tls_reload(tls, words);
-    if (error == 0 && config->verify != TLS_VERIFY_NONE &&
-        config->ca_path == NULL)
+    if (error == 0 && config->role == TLS_ROLE_SERVER &&
+        config->verify != TLS_VERIFY_NONE && config->ca_path == NULL)
         log_error("warning: ssl_verify_mode without ssl_ca_cert trusts no "
                   "certificate of any client");
     if (error != 0) {
@@ -99,7 +114,8 @@ void tls_free(struct tls **tls_at)
     SSL_CTX_free(tls->context);
     for (size_t i = 0; i < TLS_PATHS; i++)
         memory_free(&tls->path[i]);
-    memory_free(&tls->ciphers);
+    for (size_t i = 0; i < TLS_TEXTS; i++)
+        memory_free(&tls->text[i]);
     lock_fini(&tls->lock);
     memory_free(tls_at);
 }
@@ -120,6 +136,17 @@ int tls_reload(struct tls *tls, char words[TLS_WORDS_MAX])
     return 0;
 }
 
+SSL_CTX *tls_context_hold(struct tls *tls)
+{
+    SSL_CTX *context;
+
+    lock_take(&tls->lock);
+    context = tls->context;
+    (void)SSL_CTX_up_ref(context);
+    lock_release(&tls->lock);
+    return context;
+}
+
 uint64_t tls_age_s(struct tls *tls)
 {
     uint64_t refreshed_ns;
@@ -128,6 +155,11 @@ uint64_t tls_age_s(struct tls *tls)
     refreshed_ns = tls->refreshed_ns;
     lock_release(&tls->lock);
     return (clock_now(tls->config.clock) - refreshed_ns) / NS_PER_S;
+}
+
+const char *tls_proof(const struct tls *tls)
+{
+    return tls->config.secret_path != NULL ? "psk" : "cert";
 }
 
 bool tls_has_session_cache(const struct tls *tls)
