@@ -29,7 +29,7 @@ class Authority:
         done = self.test.run('openssl', *words)
         assert done.returncode == 0, done
 
-    def issue(self, name):
+    def issue(self, name, days=2):
         """Paths of a certificate for `name` and of its key."""
         request, cert, key = (self._path(end, name)
                               for end in ('csr', 'pem', 'key'))
@@ -40,7 +40,7 @@ class Authority:
                       '-subj', f'/CN={name}')
         self._openssl('x509', '-req', '-in', request, '-CA', self.cert,
                       '-CAkey', self.key, '-CAcreateserial', '-out', cert,
-                      '-days', 2, '-extfile', extensions)
+                      '-days', days, '-extfile', extensions)
         return cert, key
 
     def context(self, identity=None):
