@@ -895,17 +895,17 @@ static void keep_name(struct stats_out *out, const char *name,
 START_TEST(stats_have_the_names_that_are_documented)
 {
     static const char *const names[] = {
-        "repl_role",         "repl_state",           "repl_peer",
-        "repl_link_up_s",    "repl_reconnects",      "repl_seq_next",
-        "repl_seq_sent",     "repl_seq_acked",       "repl_seq_applied",
-        "repl_lag_entries",  "repl_lag_bytes",       "repl_lag_ms",
-        "repl_resync_kind",  "repl_resync_items",    "repl_resync_seconds",
-        "repl_tombstones",   "repl_dirty_buckets",   "repl_conflicts",
-        "repl_sent",         "repl_applied",         "repl_rejected_older",
-        "repl_ring_size",    "repl_ring_used",       "repl_bytes_in",
-        "repl_bytes_out",    "repl_clock_offset_us", "repl_refused",
-        "repl_tls",          "replication",          "repcached_version",
-        "repcached_qi_free",
+        "repl_role",           "repl_state",           "repl_peer",
+        "repl_link_up_s",      "repl_reconnects",      "repl_seq_next",
+        "repl_seq_sent",       "repl_seq_acked",       "repl_seq_applied",
+        "repl_lag_entries",    "repl_lag_bytes",       "repl_lag_ms",
+        "repl_resync_kind",    "repl_resync_items",    "repl_resync_seconds",
+        "repl_tombstones",     "repl_dirty_buckets",   "repl_conflicts",
+        "repl_sent",           "repl_applied",         "repl_rejected_older",
+        "repl_ring_size",      "repl_ring_used",       "repl_bytes_in",
+        "repl_bytes_out",      "repl_clock_offset_us", "repl_refused",
+        "repl_digest_checked", "repl_digest_mismatch", "repl_tls",
+        "replication",         "repcached_version",    "repcached_qi_free",
     };
     struct name_list list = {.out = {keep_name}};
     uint16_t ports[2];
