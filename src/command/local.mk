@@ -10,6 +10,8 @@ libcommand_a_SOURCES = \
 	src/command/binary.h \
 	src/command/binary_detail.c \
 	src/command/binary_detail.h \
+	src/command/body.c \
+	src/command/body.h \
 	src/command/command_metrics.h \
 	src/command/commands.c \
 	src/command/commands.h \

@@ -19,6 +19,7 @@
 #include "src/base/memory.h"
 #include "src/command/auth.h"
 #include "src/command/binary.h"
+#include "src/command/body.h"
 #include "src/command/execute.h"
 #include "src/command/gather.h"
 #include "src/command/observe.h"
@@ -40,18 +41,6 @@ enum state {
     STATE_SWALLOW,
     STATE_STREAM,
     STATE_CLOSED,
-};
-
-/* A large value on its way into its item. */
-struct body {
-    struct engine_write write;
-    struct item *item;
-    size_t offset; /* Filled up to here. */
-    struct engine_cursor cursor;
-    struct execute_stored stored;
-    struct request request; /* What the answer will need of it. */
-    char key[ENGINE_KEY_MAX];
-    char opaque[META_OPAQUE_MAX];
 };
 
 /* Owner: its worker's thread. */
@@ -127,15 +116,6 @@ struct session *session_new(struct command_thread *thread,
     return session;
 }
 
-static void drop_body(struct session *session)
-{
-    struct body *body = session->body;
-
-    if (body != NULL && body->item != NULL)
-        engine_discard(session->thread->engine_thread, &body->item);
-    memory_free(&session->body);
-}
-
 static void drop_stream(struct session *session)
 {
     session->stream->free(session->stream, session->thread);
@@ -149,7 +129,7 @@ void session_free(struct session **session)
     if ((*session)->state == STATE_STREAM)
         drop_stream(*session);
     else
-        drop_body(*session);
+        body_free((*session)->thread, &(*session)->body);
     auth_end((*session)->thread, &(*session)->auth);
     memory_free(session);
 }
@@ -163,65 +143,6 @@ static size_t pause_turn(struct turn *turn, enum session_want want,
 }
 
 /* ---- large values ---- */
-
-/* The line will be gone when the value is there. */
-static void keep_flags(struct body *body, const struct request *request)
-{
-    struct slice opaque = request->meta.opaque;
-
-    body->request.meta = request->meta;
-    if (opaque.size == 0)
-        return;
-    INVARIANT(opaque.size <= sizeof(body->opaque));
-    memcpy(body->opaque, opaque.data, opaque.size);
-    body->request.meta.opaque.data = body->opaque;
-}
-
-static struct body *new_body(const struct op *op, const struct request *request,
-                             bool binary)
-{
-    struct body *body = memory_new(1, sizeof(*body));
-
-    if (body == NULL)
-        return NULL;
-    body->request.verb = request->verb;
-    body->request.noreply = request->noreply;
-    body->stored.size = request->value_size;
-    memcpy(body->key, op->key.bytes.data, op->key.bytes.size);
-    if (binary)
-        body->request.binary = request->binary;
-    else if (request->verb == REQUEST_MS)
-        keep_flags(body, request);
-    body->request.key = slice_make(body->key, op->key.bytes.size);
-    return body;
-}
-
-/* *write: what was to be stored, also when there is no body for it. */
-static enum engine_outcome reserve(struct session *session, const struct op *op,
-                                   const struct request *request,
-                                   struct engine_write *write)
-{
-    struct command_thread *thread = session->thread;
-    struct body *body = new_body(op, request, session->binary);
-    enum engine_outcome outcome;
-
-    session->body = body;
-    if (session->binary)
-        binary_write(thread, op, request, write);
-    else
-        execute_write(thread, op, request, write);
-    if (body == NULL)
-        return ENGINE_NO_MEMORY;
-    body->write = *write;
-    body->write.key.bytes.data = body->key;
-    body->write.size_stored = &body->stored.size;
-    outcome = engine_reserve(thread->engine_thread, &body->write, &body->item);
-    if (outcome != ENGINE_STORED) {
-        body->item = NULL;
-        drop_body(session);
-    }
-    return outcome;
-}
 
 /* What stands behind a value. */
 static uint32_t tail_bytes(const struct session *session)
@@ -241,122 +162,38 @@ static void swallow_value(struct session *session,
     swallow(session, request->value_size + tail_bytes(session));
 }
 
-static void answer_stored(struct session *session,
-                          const struct request *request,
-                          const struct execute_stored *stored, struct sink *out)
-{
-    if (session->binary)
-        binary_stored(session->thread, request, stored, out);
-    else
-        execute_stored(session->thread, request, stored, out);
-}
-
 static void start_body(struct session *session, const struct op *op,
                        const struct request *request, struct sink *out)
 {
-    struct engine_write write;
-    const struct execute_stored stored = {
-        .outcome = reserve(session, op, request, &write),
-        .size = request->value_size,
-    };
-
-    if (stored.outcome == ENGINE_STORED) {
+    session->body =
+        body_start(session->thread, op, request, session->binary, out);
+    if (session->body != NULL)
         session->state = STATE_BODY;
-        return;
-    }
-    observe_refused(session->thread, &write, stored.outcome);
-    answer_stored(session, request, &stored, out);
-    swallow_value(session, request);
+    else
+        swallow_value(session, request);
 }
 
 char *session_space(struct session *session, size_t *room)
 {
-    struct body *body = session->body;
-
-    INVARIANT(body != NULL);
-    INVARIANT(body->offset < body->write.value_size);
-    return engine_item_space_on(session->thread->engine_thread, body->item,
-                                body->offset, room, &body->cursor);
+    return body_space(session->thread, session->body, room);
 }
 
 void session_filled(struct session *session, size_t size)
 {
-    struct body *body = session->body;
-
-    INVARIANT(body != NULL);
-    INVARIANT(size <= body->write.value_size - body->offset);
-    body->offset += size;
-}
-
-static size_t fill_body(struct session *session, struct slice input)
-{
-    struct body *body = session->body;
-    size_t taken = 0;
-
-    while (taken < input.size && body->offset < body->write.value_size) {
-        size_t room;
-        char *space = session_space(session, &room);
-
-        INVARIANT(room > 0);
-        if (room > input.size - taken)
-            room = input.size - taken;
-        memcpy(space, input.data + taken, room);
-        taken += room;
-        body->offset += room;
-    }
-    return taken;
-}
-
-static void commit_body(struct session *session, struct sink *out)
-{
-    struct command_thread *thread = session->thread;
-    struct body *body = session->body;
-    struct execute_stored *stored = &body->stored;
-
-    if (UNLIKELY(thread->observed))
-        observe_lookup(thread, &body->write.key);
-    stored->outcome = engine_commit(thread->engine_thread, &body->write,
-                                    &body->item, &stored->cas);
-    observe_stored(thread, &body->write, stored->outcome, stored->size);
-    answer_stored(session, &body->request, stored, out);
-}
-
-static void refuse_body(struct session *session, struct sink *out)
-{
-    struct body *body = session->body;
-
-    engine_count_spoilt(session->thread->engine_thread, &body->write);
-    if (!body->request.noreply)
-        sink_put_literal(out, "CLIENT_ERROR bad data chunk\r\n");
-}
-
-static void finish_body(struct session *session, const char *tail,
-                        struct sink *out)
-{
-    struct command_thread *thread = session->thread;
-    struct body *body = session->body;
-    const size_t before = sink_pending(out);
-
-    if (session->binary || (tail[0] == '\r' && tail[1] == '\n'))
-        commit_body(session, out);
-    else
-        refuse_body(session, out);
-    if (UNLIKELY(thread->observed & OBSERVE_LOG))
-        request_log_answer(thread, NULL, &body->request, out, before);
-    drop_body(session);
-    session->state = STATE_READY;
+    body_filled(session->body, size);
 }
 
 static size_t step_body(struct session *session, struct slice input,
                         struct turn *turn)
 {
-    size_t taken = fill_body(session, input);
+    size_t taken = body_fill(session->thread, session->body, input);
 
-    if (session->body->offset < session->body->write.value_size)
+    if (!body_is_whole(session->body))
         return pause_turn(turn, SESSION_BODY, taken);
     if (input.size - taken < tail_bytes(session))
         return pause_turn(turn, SESSION_INPUT, taken);
-    finish_body(session, input.data + taken, turn->out);
+    body_finish(session->thread, &session->body, input.data + taken, turn->out);
+    session->state = STATE_READY;
     return taken + tail_bytes(session);
 }
 
@@ -707,7 +544,7 @@ void session_cut(struct session *session, struct slice rest, struct sink *out)
     if (session->binary)
         return; /* A header that promises more is malformed. */
     if (session->state == STATE_BODY)
-        answered = !session->body->request.noreply;
+        answered = body_is_answered(session->body);
     if (answered)
         sink_put_literal(out, "CLIENT_ERROR bad data chunk\r\n");
 }
