@@ -440,6 +440,20 @@ static bool decipher(struct link *link, struct node *node, uint64_t now_ns)
     return tls_engine_has_input(link->tls);
 }
 
+/* With a look at how long it takes. */
+static bool take_in_timed(struct link *link, struct node *node, uint64_t now_ns)
+{
+    uint64_t since_ns;
+    bool more;
+
+    if (!has_whole(link))
+        return false;
+    since_ns = uv_hrtime();
+    more = take_in(link, node, now_ns);
+    node_applied_in(node, now_ns, uv_hrtime() - since_ns);
+    return more;
+}
+
 static bool step_open(struct link *link, struct node *node, uint64_t now_ns)
 {
     bool more = false;
@@ -447,7 +461,7 @@ static bool step_open(struct link *link, struct node *node, uint64_t now_ns)
     judge(link, node, now_ns);
     if (link->state == LINK_OPEN && shake(link, node, now_ns)) {
         more = decipher(link, node, now_ns);
-        more |= take_in(link, node, now_ns);
+        more |= take_in_timed(link, node, now_ns);
     }
     if (link->broken == NULL)
         more |= send_out(link, node, now_ns);

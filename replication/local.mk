@@ -16,12 +16,16 @@ NODE_SOURCES = \
 	replication/node.h \
 	replication/node_clock.c \
 	replication/node_digest.c \
+	replication/node_heal.c \
 	replication/node_inner.h \
+	replication/node_lag.c \
 	replication/node_log.c \
+	replication/node_orders.c \
 	replication/node_receive.c \
 	replication/node_restart.c \
 	replication/node_scan.c \
 	replication/node_send.c \
+	replication/node_status.c \
 	replication/node_verify.c
 
 libreplication_a_SOURCES = \
@@ -41,5 +45,7 @@ libreplication_a_SOURCES = \
 	replication/replication.h \
 	replication/replication_inner.h \
 	replication/replication_loop.c \
+	replication/replication_metrics.h \
+	replication/replication_orders.c \
 	replication/replication_stats.c
 $(libreplication_a_OBJECTS): proto/replication.pb-c.h

@@ -169,6 +169,7 @@ void node_see_stamp(struct node *node, stamp_t stamp)
 void node_resync_done(struct node *node, enum resync_kind kind, uint64_t items,
                       uint64_t since_ns)
 {
+    node->resyncs[kind]++;
     node->resync_kind = kind;
     node->resync_items = items;
     node->resync_ns = node->now_ns - since_ns;
@@ -208,12 +209,14 @@ static void begin_streams(struct node *node, unsigned link)
     engine_flush_join(node->thread, &flush);
     node_receive_begin(node);
     node_send_begin(node, link);
+    node_heal_begin(node);
 }
 
 static void end_streams(struct node *node)
 {
     node_send_end(node);
     node_receive_end(node);
+    node_heal_apart(node);
 }
 
 static void set_listening(struct node *node, bool open)
@@ -361,12 +364,14 @@ void node_touch_time(struct node *node, uint64_t now_ns)
 void node_start(struct node *node, uint64_t now_ns)
 {
     node_touch_time(node, now_ns);
+    node->started_ns = now_ns;
     node_signal(node, PEER_SIG_START, 0);
 }
 
 void node_drain(struct node *node, uint64_t now_ns)
 {
     node_touch_time(node, now_ns);
+    node_ship(node, "this node stops");
     node->drain_until_ns = now_ns + node->config.drain_ms * NS_PER_MS;
     node_signal(node, PEER_SIG_DRAIN, 0);
 }
@@ -470,6 +475,7 @@ size_t node_received(struct node *node, uint64_t now_ns, unsigned link,
     if (!link_is_open(node, link)) /* What follows is of no interest. */
         rest.size = 0;
     node->bytes_in += bytes.size - rest.size;
+    node_heal_look(node);
     return bytes.size - rest.size;
 }
 
@@ -506,77 +512,7 @@ uint64_t node_deadline(const struct node *node)
 
 bool node_may_sleep(struct node *node)
 {
-    if (node->peer.link == PEER_NO_LINK)
+    if (node->peer.link == PEER_NO_LINK || node->orders.paused)
         return true; /* There is nobody to send to. */
     return journal_sleep(node->log, node->send.next);
-}
-
-/* ---- what an operator sees ---- */
-
-static enum node_state state_of(const struct node *node, uint64_t dirty)
-{
-    switch (node->peer.state) {
-    case PEER_IDLE:
-    case PEER_SEEKING:
-        return NODE_STARTING;
-    case PEER_ALONE:
-        return NODE_ALONE;
-    case PEER_JOINING:
-        return NODE_JOINING;
-    case PEER_PAIRED:
-        return dirty > 0 ? NODE_LAGGING : NODE_PAIRED;
-    case PEER_DRAINING:
-    case PEER_STATES:
-        break;
-    }
-    return NODE_DRAINING;
-}
-
-static void put_lag(const struct node *node, uint64_t now_ns,
-                    const struct journal_figures *log, struct node_status *out)
-{
-    uint64_t since_ns = stamp_ns(log->oldest_unconfirmed);
-
-    out->lag_entries = log->last - log->confirmed;
-    if (node->sent > 0)
-        out->lag_bytes = out->lag_entries * node->sent_bytes / node->sent;
-    if (out->lag_entries > 0 && since_ns != 0 && since_ns < now_ns)
-        out->lag_ms = (now_ns - since_ns) / NS_PER_MS;
-}
-
-void node_status(const struct node *node, uint64_t now_ns,
-                 struct node_status *out)
-{
-    struct journal_figures log;
-    bool paired = node->peer.link != PEER_NO_LINK;
-
-    journal_figures(node->log, &log);
-    *out = (struct node_status){
-        .role = node->peer.dialer ? NODE_ROLE_DIALER : NODE_ROLE_LISTENER,
-        .state = state_of(node, log.dirty_buckets),
-        .link_up_s = paired ? (now_ns - node->paired_ns) / NS_PER_S : 0,
-        .reconnects = node->pairings > 0 ? node->pairings - 1 : 0,
-        .seq_next = log.last + 1,
-        .seq_sent = node->send.through,
-        .seq_acked = log.confirmed,
-        .seq_applied = node->line.applied,
-        .resync_kind = node->resync_kind,
-        .resync_items = node->resync_items,
-        .resync_ns = node->resync_ns,
-        .tombstones = log.tombstones,
-        .dirty_buckets = log.dirty_buckets,
-        .conflicts = node->conflicts,
-        .sent = node->sent,
-        .applied = node->applied_count,
-        .rejected_older = node->rejected_older,
-        .ring_size = log.ring_size,
-        .ring_used = log.ring_used,
-        .bytes_in = node->bytes_in,
-        .bytes_out = node->bytes_out,
-        .clock_offset_us = node->offset.best_ns / (int64_t)NS_PER_US,
-        .refused = node->refused,
-        .digest_checked = node->digest_checked,
-        .digest_mismatch = node->digest_mismatch,
-    };
-    put_lag(node, now_ns, &log, out);
 }

@@ -135,7 +135,29 @@ bool node_verify_is_running(const struct node *node);
 /* Of the last one, which has ended. False: it was cut short. */
 bool node_verify_result(const struct node *node, struct node_verified *out);
 
+/* ---- what an operator orders ---- */
+
+/* They begin at once, and return NULL; or one or two words why not. */
+
+/* Nothing is shipped to the peer until node_resume(), a stop, or until the peer
+ * starts anew. */
+const char *node_pause(struct node *node, uint64_t now_ns);
+const char *node_resume(struct node *node, uint64_t now_ns);
+/* The peer is sent all items (FULL), or what it has not confirmed (DELTA). */
+const char *node_resync(struct node *node, uint64_t now_ns,
+                        enum resync_kind kind);
+/* A stop shall follow as soon as the peer has what was acknowledged so far. */
+const char *node_handoff(struct node *node, uint64_t now_ns);
+
+enum node_progress { NODE_UNDER_WAY = 1, NODE_DONE, NODE_GIVEN_UP };
+enum node_progress node_resync_progress(const struct node *node);
+enum node_progress node_handoff_progress(const struct node *node,
+                                         uint64_t now_ns);
+
 /* ---- what an operator sees ---- */
+
+/* To take and apply what came at once has lasted so long. */
+void node_applied_in(struct node *node, uint64_t now_ns, uint64_t took_ns);
 
 enum node_role { NODE_ROLE_DIALER, NODE_ROLE_LISTENER };
 enum node_state {
@@ -143,8 +165,17 @@ enum node_state {
     NODE_JOINING,  /* Gets the data; the client port is closed. */
     NODE_PAIRED,
     NODE_LAGGING, /* Paired, but a resync towards the peer is under way. */
+    NODE_PAUSED,  /* Paired, but told not to ship anything. */
     NODE_ALONE,
     NODE_DRAINING,
+};
+
+struct node_healed {
+    uint64_t at_ns; /* 0: never. */
+    uint64_t outage_ns, healing_ns;
+    enum resync_kind sent_kind, received_kind;
+    uint64_t sent, received;
+    uint64_t won, lost, floor_drops;
 };
 
 struct node_status {
@@ -154,16 +185,24 @@ struct node_status {
     uint64_t reconnects;
     uint64_t seq_next, seq_sent, seq_acked, seq_applied;
     uint64_t lag_entries, lag_bytes, lag_ms;
-    enum resync_kind resync_kind; /* The last one, sent or received. */
-    uint64_t resync_items;
+    uint64_t lag_us, lag_us_p50, lag_us_p99, lag_us_max, apply_us_p99;
+    bool resyncing;
+    enum resync_kind resync_kind; /* The present or last one, either way. */
+    uint64_t resync_items, resync_total, resync_bytes;
     uint64_t resync_ns;
-    uint64_t tombstones, dirty_buckets, conflicts;
+    uint64_t full_total, delta_total, digest_total, continue_total;
+    uint64_t tombstones, tombstone_overflows, floor_drops;
+    uint64_t dirty_buckets, conflicts, conflicts_won, conflicts_lost;
     uint64_t sent, applied, rejected_older;
     uint64_t ring_size, ring_used;
     uint64_t bytes_in, bytes_out;
     int64_t clock_offset_us;
     uint64_t refused;
     uint64_t digest_checked, digest_mismatch; /* Groups of hashes. */
+    uint64_t gen;                             /* Incarnation of our data. */
+    bool paused;
+    uint64_t since_s; /* In this state with, or without, the peer. */
+    struct node_healed healed;
 };
 
 void node_status(const struct node *node, uint64_t now_ns,

@@ -11,6 +11,7 @@
 #include "replication/core/lineage.h"
 #include "replication/core/peer.h"
 #include "replication/node.h"
+#include "src/base/histogram.h"
 
 #define NODE_READ_MAX 64         /* Log entries looked up together. */
 #define NODE_SENT_CACHE 4096     /* Versions sent ahead of their entry. */
@@ -18,6 +19,7 @@
 #define NODE_SCAN_FOUND_MAX 1024 /* ...and with what one bucket may add. */
 #define NODE_REMOVALS_MAX 256    /* Tombstones fetched together. */
 #define NODE_OFFSET_SAMPLES 8
+#define NODE_PROBES_MAX 256 /* Batches under way whose time is taken. */
 
 /* ---- what is said to a link before and beside the streams ---- */
 
@@ -193,6 +195,8 @@ struct node_receive {
     bool planned;          /* The peer has said where its stream begins. */
     enum resync_kind kind; /* NONE once the peer's scan is through. */
     uint64_t items;
+    uint64_t total; /* Of the peer's, as it said. */
+    uint64_t bytes_before;
     uint64_t since_ns;
     struct item *item; /* A value that comes in parts; may be NULL. */
     struct mutation head;
@@ -225,6 +229,39 @@ struct node_told {
     char words[MESSAGE_WORDS_MAX + 1];
 };
 
+/* A batch that the peer has not confirmed yet. */
+struct node_probe {
+    uint64_t through;
+    uint64_t changes;
+    uint64_t first_ns, last_ns; /* When its first and last one were made. */
+};
+
+struct node_lag {
+    struct node_probe probes[NODE_PROBES_MAX];
+    unsigned count, at;
+    uint64_t through;    /* Number that the last one reaches. */
+    stamp_t first, last; /* Of the batch that is composed. */
+    stamp_t newest;      /* Of all that were looked at. */
+    uint64_t level_ns;   /* When the peer last had everything. */
+    struct histogram us;
+};
+
+/* The last order of each kind. */
+struct node_orders {
+    bool paused; /* Nothing is shipped. */
+    enum node_progress resync;
+    uint64_t handoff_through, handoff_until_ns;
+};
+
+struct node_heal {
+    uint64_t apart_ns; /* Since when there was no pair; 0: there never was. */
+    bool under_way;
+    struct node_healed said; /* As far as it is known. */
+    struct node_healed last;
+    uint64_t goal;                                  /* Our number of then. */
+    uint64_t sent, applied, won, lost, floor_drops; /* Counters of then. */
+};
+
 struct node {
     struct node_config config;
     struct node_hooks hooks;
@@ -245,17 +282,25 @@ struct node {
     struct hello theirs; /* Of the pair's link. */
     bool listen_failed;
     bool listen_told;
-    bool offset_told;
+    bool offset_told, offset_alarmed;
     struct node_told refuses, refused_by; /* The last ones in the log. */
     struct lineage line;                  /* Survives a link. */
     /* Figures. */
+    uint64_t started_ns;
     uint64_t paired_ns;
     uint64_t resync_ns;
     uint64_t round_ns; /* When the present scan was due; 0: none is. */
     uint64_t round_items;
+    uint64_t round_bytes;
     enum resync_kind resync_kind;
-    uint64_t resync_items;
+    uint64_t resync_items, resync_total, resync_bytes;
+    uint64_t resyncs[RESYNC_DIGEST + 1]; /* How many of each kind were done. */
+    struct node_orders orders;
+    struct node_heal heal;
+    struct node_lag lag;
+    struct histogram apply_us;
     uint64_t pairings;
+    uint64_t conflicts_won, conflicts_lost, floor_drops;
     uint64_t conflicts, sent, sent_bytes, applied_count, rejected_older;
     uint64_t digest_checked, digest_mismatch; /* Groups. */
     uint64_t not_kept;                        /* Too large, or no memory. */
@@ -274,6 +319,26 @@ void node_see_stamp(struct node *node, stamp_t stamp);
 /* One direction of a resync is complete. */
 void node_resync_done(struct node *node, enum resync_kind kind, uint64_t items,
                       uint64_t since_ns);
+
+/* node_orders.c */
+/* Ends a pause. */
+void node_ship(struct node *node, const char *why);
+/* A resync that was ordered is through, or cut short. */
+void node_resync_ends(struct node *node, bool done);
+
+/* node_lag.c */
+void node_lag_look(struct node *node, const struct journal_reference *entries,
+                   size_t count);
+void node_lag_sent(struct node *node, uint64_t through);
+void node_lag_confirmed(struct node *node, uint64_t through);
+void node_lag_reset(struct node *node);
+/* For how long changes wait by now. */
+uint64_t node_lag_ns(const struct node *node, stamp_t oldest, uint64_t now_ns);
+
+/* node_heal.c */
+void node_heal_apart(struct node *node);
+void node_heal_begin(struct node *node);
+void node_heal_look(struct node *node);
 
 /* node_restart.c */
 /* A peer says hello that would be ours. True when what we had is not to be

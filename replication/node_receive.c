@@ -11,7 +11,8 @@
 #include <stdlib.h>
 
 #define AHEAD_MAX 32 /* Mutations whose memory is fetched together. */
-#define OFFSET_WARN_NS (300 * (int64_t)NS_PER_S)
+#define OFFSET_WARN_NS (100 * (int64_t)NS_PER_MS)
+#define OFFSET_ALARM_NS (300 * (int64_t)NS_PER_S)
 
 void node_receive_begin(struct node *node)
 {
@@ -37,18 +38,31 @@ static bool hash_matches(const struct node *node,
                mutation->hash;
 }
 
-/* An own version of that key that the peer cannot have known. */
-static void count_conflict(struct node *node, uint64_t hash)
+/* Is there an own version of that key that the peer cannot have known? */
+static bool is_conflict(struct node *node, uint64_t hash)
 {
     struct engine_view view;
+    bool conflict;
 
     if (journal_last(node->log) == node->send.through ||
         !engine_find(node->thread, hash, &view))
-        return;
-    if (stamp_node(view.stamp) == node->peer.node_bit &&
-        !journal_knows(node->log, view.stamp))
-        node->conflicts++;
+        return false;
+    conflict = stamp_node(view.stamp) == node->peer.node_bit &&
+               !journal_knows(node->log, view.stamp);
     engine_view_end(node->thread, &view);
+    return conflict;
+}
+
+static void count_conflict(struct node *node, bool conflict,
+                           enum apply_result result)
+{
+    if (!conflict)
+        return;
+    node->conflicts++;
+    if (result == APPLY_DONE)
+        node->conflicts_lost++;
+    else
+        node->conflicts_won++;
 }
 
 static void count_result(struct node *node, const struct mutation *mutation,
@@ -60,7 +74,8 @@ static void count_result(struct node *node, const struct mutation *mutation,
         break;
     case APPLY_REMOVED:
         node->rejected_older++;
-        journal_answer(node->log, mutation->hash, mutation->stamp);
+        node->floor_drops +=
+            journal_answer(node->log, mutation->hash, mutation->stamp);
         break;
     case APPLY_OLDER:
     case APPLY_FLUSHED:
@@ -100,13 +115,18 @@ static void give_way(struct node *node, const struct mutation *mutation)
 
 static int apply(struct node *node, struct mutation *mutation)
 {
+    enum apply_result result;
+    bool conflict;
+
     if (!hash_matches(node, mutation))
         return -ERR_SYNTAX;
     mutation->expires_at_s = node_local_expiry(node, mutation->expires_at_s);
     node_send_touched(node, mutation->hash, mutation->hash);
-    count_conflict(node, mutation->hash);
+    conflict = is_conflict(node, mutation->hash);
     give_way(node, mutation);
-    count_result(node, mutation, engine_apply(node->thread, mutation));
+    result = engine_apply(node->thread, mutation);
+    count_conflict(node, conflict, result);
+    count_result(node, mutation, result);
     return 0;
 }
 
@@ -135,6 +155,8 @@ static int take_plan(struct node *node, const struct message *message)
     receive->planned = true;
     receive->kind = message->plan.kind;
     receive->since_ns = node->now_ns;
+    receive->total = message->plan.items;
+    receive->bytes_before = node->bytes_in;
     node->line.followed = node->theirs.incarnation;
     node->line.applied = message->plan.live_after;
     engine_expect(node->config.engine, message->plan.items);
@@ -229,16 +251,18 @@ static void fill_part(struct node *node, struct slice data)
 static void end_part(struct node *node)
 {
     struct node_receive *receive = &node->receive;
+    enum apply_result result;
+    bool conflict;
 
     receive->in_parts = false;
     node_send_touched(node, receive->head.hash, receive->head.hash);
     if (receive->item == NULL)
         return;
-    count_conflict(node, receive->head.hash);
+    conflict = is_conflict(node, receive->head.hash);
     give_way(node, &receive->head);
-    count_result(
-        node, &receive->head,
-        engine_apply_commit(node->thread, &receive->head, &receive->item));
+    result = engine_apply_commit(node->thread, &receive->head, &receive->item);
+    count_conflict(node, conflict, result);
+    count_result(node, &receive->head, result);
 }
 
 static int take_part(struct node *node, const struct message *message)
@@ -306,6 +330,8 @@ static int take_mark(struct node *node, const struct message *message)
     node->send.ack_done = true;
     if (receive->kind == RESYNC_NONE)
         return 0; /* A later round of the peer's, after an overflow. */
+    node->resync_total = receive->total;
+    node->resync_bytes = node->bytes_in - receive->bytes_before;
     node_resync_done(node, receive->kind, receive->items, receive->since_ns);
     node_log_resync(node, "from");
     receive->kind = RESYNC_NONE;
@@ -318,6 +344,7 @@ static int take_ack(struct node *node, const struct message *message)
     if (message->ack.applied > node->send.through)
         return -ERR_RANGE;
     journal_confirm(node->log, message->ack.applied);
+    node_lag_confirmed(node, message->ack.applied);
     node->line.acked_by = node->theirs.incarnation;
     node->line.acked = message->ack.applied;
     node_scan_confirmed(node, message->ack.through_hash, message->ack.done);
@@ -340,16 +367,24 @@ static int take_flush(struct node *node, const struct message *message)
     return 0;
 }
 
+/* Each once; an alarm says all that a warning would. */
 static void warn_of_offset(struct node *node)
 {
     int64_t offset_ns = node->offset.best_ns;
 
-    if (node->offset_told || llabs(offset_ns) < OFFSET_WARN_NS)
+    if (llabs(offset_ns) >= OFFSET_ALARM_NS && !node->offset_alarmed) {
+        node->offset_alarmed = node->offset_told = true;
+        log_notice("replication: ALARM: the peer's clock is %lld s from ours: "
+                   "set the clocks",
+                   (long long)(offset_ns / (int64_t)NS_PER_S));
+    }
+    /* As sure as the round trip allows. */
+    if (node->offset_told ||
+        llabs(offset_ns) < OFFSET_WARN_NS + (int64_t)node->offset.round_ns / 2)
         return;
     node->offset_told = true;
-    log_notice("replication: the peer's clock is %lld s from ours: set the "
-               "clocks",
-               (long long)(offset_ns / (int64_t)NS_PER_S));
+    log_notice("replication: warning: the peer's clock is %lld ms from ours",
+               (long long)(offset_ns / (int64_t)NS_PER_MS));
 }
 
 static int take_heartbeat(struct node *node, const struct message *message)

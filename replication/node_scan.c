@@ -281,6 +281,7 @@ size_t node_scan_output(struct node *node, char *out, size_t room)
         bytes = put_frame(node, out + used, room - used);
         used += bytes;
     }
+    node->round_bytes += used;
     return used;
 }
 
@@ -291,14 +292,18 @@ static void round_done(struct node *node)
     node->send.scan.phase = NODE_SCAN_IDLE;
     if (journal_is_dirty(node->log))
         return; /* Another round, of what got lost meanwhile. */
+    node->resync_total = node->send.plan_items;
+    node->resync_bytes = node->round_bytes;
     node_resync_done(node, node->send.plan, node->round_items, node->round_ns);
+    node_resync_ends(node, true);
     /* Those after an overflow of the log are too many to be news. */
     if (!node->send.caught_up || log_verbosity() >= (int)LOG_LEVEL_V)
         node_log_resync(node, "to");
     node->send.caught_up = true;
     node->send.plan = RESYNC_DELTA; /* What any later one will be. */
-    node->round_items = 0;
+    node->round_items = node->round_bytes = 0;
     node->round_ns = 0;
+    node->send.plan_items = 0;
 }
 
 void node_scan_confirmed(struct node *node, uint64_t through_hash, bool done)

@@ -58,6 +58,10 @@ void node_send_begin(struct node *node, unsigned link)
     node->line.confirmed_by = theirs->incarnation;
     node->round_ns = node->now_ns;
     node->round_items = 0;
+    node->round_bytes = 0;
+    node_lag_reset(node);
+    if (theirs->joining)
+        node_ship(node, "the peer starts anew");
 }
 
 void node_send_end(struct node *node)
@@ -66,6 +70,7 @@ void node_send_end(struct node *node)
     engine_item_release(node->thread, &node->send.big.item);
     node->send.scan.phase = NODE_SCAN_IDLE;
     node_compare_reset(node);
+    node_resync_ends(node, false);
     journal_apart(node->log);
 }
 
@@ -174,7 +179,8 @@ size_t node_send_control(struct node *node, unsigned link, char *out,
         return used;
     if (node->send.plan_due)
         used += put_plan(node, out + used, room - used);
-    used += put_flush(node, out + used, room - used);
+    if (!node->orders.paused)
+        used += put_flush(node, out + used, room - used);
     if (node->send.ack_due)
         used += put_ack(node, out + used, room - used);
     node_verify_step(node);
@@ -315,6 +321,7 @@ static void end_parts(struct node *node, bool sent)
     note_sent(node, big->head.hash, big->entry, big->head.stamp);
     node->send.next++;
     node->send.through = big->number;
+    node_lag_sent(node, big->number);
 }
 
 static size_t put_part(struct node *node, char *out, size_t room)
@@ -454,6 +461,7 @@ static bool add_entries(struct node *node, struct codec_batch *batch)
     size_t count = journal_read(node->log, &send->next, entries, NODE_READ_MAX);
 
     prefetch(node, entries, count);
+    node_lag_look(node, entries, count);
     for (size_t i = 0; i < count; i++) {
         switch (add_entry(node, batch, &entries[i], send->next)) {
         case NODE_ADDED:
@@ -481,6 +489,7 @@ static size_t put_live(struct node *node, char *out, size_t room)
     if (batch.count == 0 && send->next == send->through + 1)
         return 0;
     send->through = send->next - 1;
+    node_lag_sent(node, send->through);
     return codec_batch_end(&batch, send->through);
 }
 
@@ -552,7 +561,7 @@ size_t node_send_data(struct node *node, char *out, size_t room)
 {
     size_t used;
 
-    if (node->send.goodbye_said)
+    if (node->send.goodbye_said || node->orders.paused)
         return 0;
     used = put_parts(node, out, room);
     if (node->send.big.item == NULL)

@@ -152,6 +152,8 @@ static int copy_config(struct replication *replication,
     replication->dead_ms = config->dead_ms != 0 ? config->dead_ms : DEAD_MS;
     replication->serve = config->serve;
     replication->serve_ctx = config->serve_ctx;
+    replication->leave = config->leave;
+    replication->leave_ctx = config->leave_ctx;
     if (config->pair != NULL)
         memcpy(replication->pair, config->pair, strlen(config->pair));
     memcpy(replication->peer_text, "none", sizeof("none"));
@@ -266,8 +268,10 @@ static int make_ground(struct replication *replication,
     error = replication_status_init(replication);
     if (error == 0) {
         error = replication_loop_init(replication);
-        if (error == 0)
+        if (error == 0) {
+            replication_orders_init(replication);
             return 0;
+        }
         replication_status_fini(replication);
     }
     memory_free(&replication->peer_host);
@@ -359,6 +363,7 @@ void replication_free(struct replication **freed)
      * then it stays, as the process ends anyway. */
     if (!replication_loop_fini(replication))
         return;
+    replication_orders_fini(replication);
     replication_status_fini(replication);
     node_free(&replication->node);
     memory_free(&replication->peer_host);

@@ -4,6 +4,7 @@
 #ifndef REPLICATION_REPLICATION_H
 #define REPLICATION_REPLICATION_H
 
+#include "src/base/errand.h"
 #include "src/base/error.h"
 #include "src/base/metrics.h"
 #include "src/base/slice.h"
@@ -39,6 +40,10 @@ struct replication_config {
     /* Called once, on the replication thread, when the node has the data. */
     void (*serve)(void *ctx);
     void *serve_ctx;
+    /* Ends the daemon in the way of SIGTERM, from another thread, for
+     * `handoff`; NULL: clients may not. */
+    void (*leave)(void *ctx);
+    void *leave_ctx;
 };
 
 #define REPLICATION_WORDS_MAX 256
@@ -64,6 +69,18 @@ void replication_free(struct replication **replication);
  * stopped, and good for replication_free() alone then. */
 size_t replication_save_bytes(struct replication *replication);
 void replication_save(struct replication *replication, struct writer *out);
+
+/* Executes the words behind `repl`:
+ *
+ *   status                 lines about the pair, then END
+ *   pause, resume          shipping to the peer
+ *   resync [full|delta]    answered when the peer has confirmed it
+ *   handoff                answered when the peer has everything; the daemon
+ *                          then stops
+ *
+ * The answer is OK, or SERVER_ERROR and why not.
+ * Owns:   the errand. Thread: any. */
+void replication_ask(struct replication *replication, struct errand *errand);
 
 /* The port it listens on, or will. */
 uint16_t replication_port(const struct replication *replication);

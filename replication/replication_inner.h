@@ -16,6 +16,14 @@
 
 #define REPLICATION_PEER_TEXT_MAX 280 /* A host name and its port. */
 
+/* A command that has been begun and is not answered yet. */
+struct order {
+    struct errand *errand;
+    enum node_progress (*progress)(const struct replication *replication,
+                                   uint64_t now_ns);
+    void (*done)(struct replication *replication, struct errand *errand);
+};
+
 struct replication {
     /* Immutable after start. */
     const struct clock *clock;
@@ -29,6 +37,8 @@ struct replication {
     uint64_t dead_ms;
     void (*serve)(void *ctx);
     void *serve_ctx;
+    void (*leave)(void *ctx);
+    void *leave_ctx;
     pthread_t thread;
     bool started;
 
@@ -46,11 +56,19 @@ struct replication {
     bool patient; /* So many that others may use the processor first. */
     bool dial_wanted;
     bool draining;
+    struct order orders[ERRANDS_MAX];
+    size_t orders_count;
     bool closing; /* Drained; the links part, then the loop ends. */
 
     /* Any thread's. */
     uv_async_t wake;
     _Atomic bool stop_wanted;
+
+    /* Commands that came; under their lock. */
+    struct lock errands_lock;
+    struct errand *errands[ERRANDS_MAX];
+    size_t errands_count;
+    bool errands_closed; /* Nobody executes them any more. */
 
     /* The status, for whoever asks; under its lock. */
     struct lock status_lock;
@@ -73,7 +91,23 @@ MUST_CHECK bool replication_loop_fini(struct replication *replication);
 void *replication_loop_run(void *replication);
 void replication_wake(void *replication);
 
+/* ---- replication_orders.c ---- */
+
+void replication_orders_init(struct replication *replication);
+void replication_orders_fini(struct replication *replication);
+/* Begins what came, answers what is done. */
+void replication_orders_turn(struct replication *replication, uint64_t now_ns);
+/* The thread ends: what is left is answered. */
+void replication_orders_end(struct replication *replication);
+
 /* ---- replication_stats.c ---- */
+
+extern const char *const replication_role_words[];
+extern const char *const replication_state_words[];
+extern const char *const replication_resync_words[];
+/* Thread: the replication's. */
+void replication_status(const struct replication *replication, uint64_t now_ns,
+                        struct node_status *out);
 
 MUST_CHECK int replication_status_init(struct replication *replication);
 void replication_status_fini(struct replication *replication);

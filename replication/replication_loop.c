@@ -304,7 +304,9 @@ static void go_round(uv_prepare_t *prepare)
         stop_by_steps(replication, now_ns);
     if (now_ns >= node_deadline(replication->node))
         node_tick(replication->node, now_ns);
+    replication_orders_turn(replication, now_ns);
     more = step_links(replication, now_ns);
+    replication_orders_turn(replication, now_ns); /* What has come by now. */
     watch_rate(replication, now_ns);
     dial_if_wanted(replication);
     replication_status_tell(replication, now_ns);
@@ -403,6 +405,7 @@ void *replication_loop_run(void *ctx)
     (void)uv_prepare_stop(&replication->prepare);
     (void)uv_idle_stop(&replication->idle);
     (void)uv_timer_stop(&replication->timer);
+    replication_orders_end(replication);
     replication_status_end(replication, clock_now(replication->clock));
     return NULL;
 }

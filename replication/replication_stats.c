@@ -3,6 +3,7 @@
  * that thread and waits for it to write the status down; not for long, since a
  * thread that cannot come round is worth seeing too: as it last was. */
 #include "replication/replication_inner.h"
+#include "replication/replication_metrics.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,48 +11,23 @@
 
 #define STATUS_WAIT_MS 100
 
-static const char *const role_words[] = {
+const char *const replication_role_words[] = {
     [NODE_ROLE_DIALER] = "dialer",
     [NODE_ROLE_LISTENER] = "listener",
 };
 
-static const char *const state_words[] = {
+const char *const replication_state_words[] = {
     [NODE_STARTING] = "starting", [NODE_JOINING] = "joining",
     [NODE_PAIRED] = "paired",     [NODE_LAGGING] = "lagging",
-    [NODE_ALONE] = "alone",       [NODE_DRAINING] = "draining",
+    [NODE_PAUSED] = "paused",     [NODE_ALONE] = "alone",
+    [NODE_DRAINING] = "draining",
 };
 
-static const char *const resync_words[] = {
-    [RESYNC_NONE] = "none",
-    [RESYNC_CONTINUE] = "continue",
-    [RESYNC_DELTA] = "delta",
-    [RESYNC_FULL] = "full",
+const char *const replication_resync_words[] = {
+    [RESYNC_NONE] = "none",     [RESYNC_CONTINUE] = "continue",
+    [RESYNC_DELTA] = "delta",   [RESYNC_FULL] = "full",
     [RESYNC_DIGEST] = "digest",
 };
-
-/* Every number of the status, as `stats replication` calls it, in the order
- * of its lines; those that are not plain numbers stand between them. */
-#define STATUS_LINK(X) \
-    X(link_up_s) \
-    X(reconnects) \
-    X(seq_next) \
-    X(seq_sent) \
-    X(seq_acked) \
-    X(seq_applied) \
-    X(lag_entries) \
-    X(lag_bytes) \
-    X(lag_ms)
-#define STATUS_DATA(X) \
-    X(tombstones) \
-    X(dirty_buckets) \
-    X(conflicts) \
-    X(sent) \
-    X(applied) \
-    X(rejected_older) \
-    X(ring_size) \
-    X(ring_used) \
-    X(bytes_in) \
-    X(bytes_out)
 
 int replication_status_init(struct replication *replication)
 {
@@ -88,6 +64,13 @@ static void describe_tls(const struct replication *replication,
             tls_engine_text(replication->links[i].tls, text);
 }
 
+void replication_status(const struct replication *replication, uint64_t now_ns,
+                        struct node_status *out)
+{
+    node_status(replication->node, now_ns, out);
+    out->refused += replication->doorman.refused;
+}
+
 /* The figures come first: they need locks that rank below this one. */
 static void write_down(struct replication *replication, uint64_t now_ns)
 {
@@ -96,9 +79,8 @@ static void write_down(struct replication *replication, uint64_t now_ns)
     struct node_status status;
     char tls_text[TLS_ENGINE_TEXT_MAX];
 
-    node_status(replication->node, now_ns, &status);
+    replication_status(replication, now_ns, &status);
     describe_tls(replication, tls_text);
-    status.refused += replication->doorman.refused;
     lock_take(&replication->status_lock);
     replication->status = status;
     memcpy(replication->tls_text, tls_text, sizeof(tls_text));
@@ -158,29 +140,32 @@ static void ask(struct replication *replication, struct node_status *status,
     lock_release(&replication->status_lock);
 }
 
+#define PUT_NUMBER(name) stats_put_u64(out, "repl_" #name, status.name);
+#define PUT_SIGNED(name) stats_put_i64(out, "repl_" #name, status.name);
+#define PUT_HEX(name) \
+    stats_put(out, "repl_" #name, "%016llx", (unsigned long long)status.name);
+#define PUT_ROLE(name) \
+    out->put(out, "repl_" #name, replication_role_words[status.role]);
+#define PUT_STATE(name) \
+    out->put(out, "repl_" #name, replication_state_words[status.state]);
+#define PUT_PEER(name) out->put(out, "repl_" #name, replication->peer_text);
+#define PUT_TLS(name) out->put(out, "repl_" #name, tls_text);
+#define PUT_RESYNC(name) \
+    out->put(out, "repl_" #name, replication_resync_words[status.resync_kind]);
+#define PUT_SECONDS(name) \
+    stats_put(out, "repl_" #name, "%llu.%03llu", \
+              (unsigned long long)(status.resync_ns / NS_PER_S), \
+              (unsigned long long)(status.resync_ns / NS_PER_MS % 1000));
+
 void replication_stats(struct replication *replication, struct stats_out *out)
 {
     struct node_status status;
     char tls_text[TLS_ENGINE_TEXT_MAX];
 
     ask(replication, &status, tls_text);
-    out->put(out, "repl_role", role_words[status.role]);
-    out->put(out, "repl_state", state_words[status.state]);
-    out->put(out, "repl_peer", replication->peer_text);
-#define X(name) stats_put_u64(out, "repl_" #name, status.name);
-    STATUS_LINK(X)
-    out->put(out, "repl_resync_kind", resync_words[status.resync_kind]);
-    stats_put_u64(out, "repl_resync_items", status.resync_items);
-    stats_put(out, "repl_resync_seconds", "%llu.%03llu",
-              status.resync_ns / NS_PER_S,
-              status.resync_ns % NS_PER_S / NS_PER_MS);
-    STATUS_DATA(X)
+#define X(name, kind, help) PUT_##kind(name)
+    REPLICATION_METRICS(X)
 #undef X
-    stats_put_i64(out, "repl_clock_offset_us", status.clock_offset_us);
-    stats_put_u64(out, "repl_refused", status.refused);
-    stats_put_u64(out, "repl_digest_checked", status.digest_checked);
-    stats_put_u64(out, "repl_digest_mismatch", status.digest_mismatch);
-    out->put(out, "repl_tls", tls_text);
 }
 
 /* Scripts that watch repcached look for these. */

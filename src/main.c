@@ -182,6 +182,11 @@ static void shut_down(void *ctx, bool graceful)
     (void)kill(getpid(), graceful ? SIGUSR1 : SIGINT);
 }
 
+static void ask_replication(void *ctx, struct errand *errand)
+{
+    replication_ask(((struct daemon *)ctx)->replication, errand);
+}
+
 static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
 {
     const struct options *options = &daemon->options;
@@ -198,6 +203,8 @@ static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
         .watch = daemon->watch,
         .shut_down = options->shutdown_allowed ? shut_down : NULL,
         .authenticator = authenticator_of(daemon),
+        .repl = daemon->replication != NULL ? ask_replication : NULL,
+        .repl_ctx = daemon,
         .refresh_certs = daemon->tls != NULL ? refresh_certs : NULL,
         .refresh_ctx = daemon};
 
@@ -323,6 +330,13 @@ static size_t queue_bytes(const struct options *options)
     return entries * RING_ENTRY_BYTES;
 }
 
+/* The peer has everything: as SIGTERM does, which drains once more. */
+static void leave(void *ctx)
+{
+    (void)ctx;
+    (void)kill(getpid(), SIGTERM);
+}
+
 static int make_replication(struct daemon *daemon, char words[WORDS_MAX])
 {
     const struct options *options = &daemon->options;
@@ -345,7 +359,8 @@ static int make_replication(struct daemon *daemon, char words[WORDS_MAX])
         .warm = daemon->restart.warm,
         .saved = daemon->restart.saved,
         .serve = serve_clients,
-        .serve_ctx = daemon};
+        .serve_ctx = daemon,
+        .leave = options->shutdown_allowed ? leave : NULL};
 
     if (!options_replicate(options))
         return 0;

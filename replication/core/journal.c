@@ -69,6 +69,7 @@ void journal_make_room(struct journal_log *log)
 
     while (log->tombs.count >= log->tombs.max) {
         tomb = tombstones_oldest(&log->tombs);
+        log->overflows++;
         raise_floor(log, tomb->hash, tomb->stamp);
         tombstones_drop(&log->tombs, tomb);
     }
@@ -331,20 +332,23 @@ void journal_gone(struct journal_log *log, uint64_t hash, stamp_t stamp)
     on_forget(log, hash, stamp);
 }
 
-void journal_answer(struct journal_log *log, uint64_t hash, stamp_t stamp)
+bool journal_answer(struct journal_log *log, uint64_t hash, stamp_t stamp)
 {
     const struct tombstone *tomb;
     stamp_t floor;
+    bool below;
 
     if (!RULE(ANSWER))
-        return;
+        return false;
     lock_take(&log->lock);
     tomb = tombstones_find(&log->tombs, hash);
     floor = log->floors[journal_bucket_of(log, hash)];
     /* A tombstone is on its way to the peer, or it would be gone. */
-    if ((tomb == NULL || tomb->stamp < stamp) && floor >= stamp)
+    below = (tomb == NULL || tomb->stamp < stamp) && floor >= stamp;
+    if (below)
         bury(log, hash, floor);
     lock_release(&log->lock);
+    return below;
 }
 
 void journal_repeat(struct journal_log *log, uint64_t hash, stamp_t stamp)
@@ -442,6 +446,7 @@ void journal_figures(struct journal_log *log, struct journal_figures *out)
         .tombstones = log->tombs.count,
         .dirty_buckets = log->dirty.count + log->syncing.count,
         .floors = log->floors_count,
+        .overflows = log->overflows,
         .oldest_unconfirmed = oldest_unconfirmed(log),
     };
     lock_release(&log->lock);

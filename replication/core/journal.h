@@ -89,8 +89,9 @@ bool journal_knows(const struct journal_log *log, stamp_t stamp);
 /* The sender wanted to send that version and found nothing: it may have expired
  * without anybody noticing. Unless the peer has it, that is a removal. */
 void journal_gone(struct journal_log *log, uint64_t hash, stamp_t stamp);
-/* The peer sent a version that removed_at() rejects: it shall hear why. */
-void journal_answer(struct journal_log *log, uint64_t hash, stamp_t stamp);
+/* The peer sent a version that removed_at() rejects: it shall hear why. True
+ * when that was for a floor. */
+bool journal_answer(struct journal_log *log, uint64_t hash, stamp_t stamp);
 /* The peer may lack that version, which is here. */
 void journal_repeat(struct journal_log *log, uint64_t hash, stamp_t stamp);
 /* The peer has everything up to this number. */
@@ -118,6 +119,9 @@ enum journal_plan journal_follow(struct journal_log *log,
 /* The link is gone: what was being scanned is dirty again. */
 void journal_apart(struct journal_log *log);
 
+/* On a live link: a scan shall go over all buckets; with `all` it takes nothing
+ * for known to the peer. */
+void journal_doubt(struct journal_log *log, bool all);
 /* Is there anything for a scan to start on? */
 bool journal_is_dirty(struct journal_log *log);
 /* Starts a scan of what is dirty by now. False when nothing is. */
@@ -151,6 +155,7 @@ struct journal_figures {
     uint64_t tombstones;
     uint64_t dirty_buckets;     /* Also those being scanned. */
     uint64_t floors;            /* Buckets that have one. */
+    uint64_t overflows;         /* Tombstones that had to become floors. */
     stamp_t oldest_unconfirmed; /* STAMP_NONE: none. */
 };
 void journal_figures(struct journal_log *log, struct journal_figures *out);

@@ -32,6 +32,7 @@ struct journal_log {
     unsigned bucket_bits;
     struct bucket_map dirty;
     struct bucket_map syncing;  /* Being scanned; disjoint in meaning only. */
+    uint64_t overflows;         /* Tombstones that found no room. */
     uint64_t round_next;        /* `next` when the scan began. */
     uint32_t round_bucket;      /* Buckets below it are confirmed. */
     atomic_bool may_be_removed; /* There is a tombstone or a floor. */

@@ -9,12 +9,19 @@
 
 /* ---- bringing the peer up to date ---- */
 
-static void start_over(struct journal_log *log)
+static void doubt(struct journal_log *log, bool all)
 {
     for (uint32_t bucket = 0; bucket < journal_buckets(log); bucket++)
         bucket_map_add(&log->dirty, bucket);
+    if (!all)
+        return;
     journal_set_watermark(log, 0, STAMP_NONE);
     journal_set_watermark(log, 1, STAMP_NONE);
+}
+
+static void start_over(struct journal_log *log)
+{
+    doubt(log, true);
     log->confirmed = log->next - 1;
 }
 
@@ -73,6 +80,13 @@ void journal_apart(struct journal_log *log)
         bucket = bucket_map_next(&log->syncing, bucket + 1);
     }
     bucket_map_clear(&log->syncing);
+    lock_release(&log->lock);
+}
+
+void journal_doubt(struct journal_log *log, bool all)
+{
+    lock_take(&log->lock);
+    doubt(log, all);
     lock_release(&log->lock);
 }
 

@@ -4,10 +4,14 @@ libbase_a_SOURCES = \
 	src/base/clock.c \
 	src/base/clock.h \
 	src/base/cursor.h \
+	src/base/errand.c \
+	src/base/errand.h \
 	src/base/error.c \
 	src/base/error.h \
 	src/base/hash.c \
 	src/base/hash.h \
+	src/base/histogram.c \
+	src/base/histogram.h \
 	src/base/invariant.c \
 	src/base/invariant.h \
 	src/base/lock.c \

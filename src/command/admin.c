@@ -7,6 +7,7 @@
 #ifdef DEBUG_COMMANDS
 #include "src/command/debug.h"
 #endif
+#include "src/command/errands.h"
 #include "src/command/tuning.h"
 #include "src/command/watching.h"
 #include "src/protocol/text.h"
@@ -53,6 +54,7 @@ static const struct row rows[] = {
     {"lru", tuning_lru, 0, true},
     {"lru_crawler", crawler_command, 0, false},
     {"refresh_certs", refresh_certs, 0, false},
+    {"repl", errands_repl, 1, false},
     {"shutdown", shut_down, 0, false},
     {"slabs", tuning_slabs, 0, true},
 #ifdef DEBUG_COMMANDS

@@ -4,6 +4,7 @@
 #ifndef COMMAND_COMMANDS_H
 #define COMMAND_COMMANDS_H
 
+#include "src/base/errand.h"
 #include "src/base/error.h"
 #include "src/base/metrics.h"
 #include "src/engine/engine.h"
@@ -18,6 +19,10 @@ struct command_thread;
 typedef int commands_refresh_fn(void *ctx, char words[COMMANDS_WORDS_MAX]);
 
 typedef void commands_shut_down_fn(void *ctx, bool graceful);
+
+/* Executes the words of a `repl` command, on another thread.
+ * Owns: the errand, until it is done. */
+typedef void commands_errand_fn(void *ctx, struct errand *errand);
 
 struct commands_config {
     const char *version; /* For the reply to `version`; outlives us. */
@@ -40,6 +45,8 @@ struct commands_config {
     /* For shutdown, which returns while the daemon ends; NULL without -A. */
     commands_shut_down_fn *shut_down;
     void *shut_down_ctx;
+    commands_errand_fn *repl; /* NULL: there is no replication. */
+    void *repl_ctx;
 };
 
 /* Errors: NULL when memory is exhausted. */

@@ -22,6 +22,8 @@ libcommand_a_SOURCES = \
 	src/command/detail.h \
 	src/command/dump.c \
 	src/command/dump.h \
+	src/command/errands.c \
+	src/command/errands.h \
 	src/command/execute.c \
 	src/command/execute.h \
 	src/command/gather.c \

@@ -260,6 +260,8 @@ static size_t step_stream(struct session *session, struct slice input,
         return 0;
     case STREAM_WAIT:
         return pause_turn(turn, SESSION_WATCH, input.size);
+    case STREAM_ASKS:
+        return pause_turn(turn, SESSION_ASK, 0);
     case STREAM_END:
         break;
     }

@@ -34,6 +34,9 @@ enum session_want {
     SESSION_WATCH, /* Nothing: what the client sends is of no interest, and
                       lines for it come by themselves. Run it again whenever the
                       thread was woken: command_thread_set_wake(). */
+    SESSION_ASK,   /* Nothing: it waits for an answer, and what the client sends
+                      has to wait with it. Run it again as with WATCH. At most
+                      ERRANDS_MAX sessions of a daemon do. */
     SESSION_CLOSE, /* Send what is pending, then close. */
 };
 

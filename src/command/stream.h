@@ -11,6 +11,7 @@ enum stream_state {
     STREAM_MORE,
     STREAM_END,
     STREAM_WAIT, /* Nothing for now: see SESSION_WATCH. */
+    STREAM_ASKS, /* Nothing for now: see SESSION_ASK. */
 };
 
 struct stream;

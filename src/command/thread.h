@@ -76,7 +76,8 @@ struct reset_source {
 struct commands {
     struct engine *engine;
     struct commands_config config;
-    _Atomic bool detail_on; /* Written any time. */
+    _Atomic bool detail_on;   /* Written any time. */
+    _Atomic unsigned errands; /* Sessions that wait for one; any time. */
     struct detail *detail;
     struct watch_classes unwatched;
     struct stats_source sources[COMMAND_SOURCES_MAX];

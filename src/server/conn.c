@@ -421,7 +421,7 @@ static bool write_unsent(struct conn *conn)
     if (!await_instead(conn, EV_READ))
         return broken(conn);
     if (conn->want == SESSION_DRAIN || conn->want == SESSION_YIELD ||
-        conn->want == SESSION_WATCH)
+        conn->want == SESSION_WATCH || conn->want == SESSION_ASK)
         return run_kept(conn);
     return true;
 }
@@ -454,7 +454,8 @@ static bool follow_tls(struct conn *conn)
     if ((event_get_events(&conn->event) & what) == 0 &&
         !await_instead(conn, what))
         return broken(conn);
-    if (conn->unsent == NULL && !conn->ready && tls_link_has_input(conn->tls))
+    if (conn->unsent == NULL && !conn->ready && conn->want != SESSION_ASK &&
+        tls_link_has_input(conn->tls))
         worker_queue(conn->worker, conn);
     return true;
 }
@@ -486,6 +487,24 @@ static void begin_turn(struct conn *conn)
     show_state(conn, CONN_STATE_RUN);
 }
 
+/* Until the answer is there a client that asked is not read. */
+static bool follow_question(struct conn *conn)
+{
+    bool asks = conn->want == SESSION_ASK;
+
+    if (asks && !conn->asks)
+        worker_add_asker(conn->worker, conn);
+    else if (!asks && conn->asks)
+        worker_remove_asker(conn->worker, conn);
+    if (conn->unsent != NULL)
+        return true;
+    if (asks)
+        event_del(&conn->event);
+    else if (event_add(&conn->event, NULL) != 0)
+        return broken(conn);
+    return true;
+}
+
 /* What a turn that failed leaves in the shared sink is for nobody. */
 static bool end_of_turn(struct conn *conn, bool open)
 {
@@ -494,6 +513,8 @@ static bool end_of_turn(struct conn *conn, bool open)
     command_thread_settle(worker->commands);
     if (UNLIKELY(conn->tls != NULL) && open)
         open = follow_tls(conn);
+    if (UNLIKELY(conn->want == SESSION_ASK || conn->asks) && open)
+        open = follow_question(conn);
     if (UNLIKELY(conn->want == SESSION_WATCH) && !conn->watches)
         worker_add_watcher(worker, conn);
     if (!open)
@@ -523,7 +544,8 @@ bool conn_resume(struct conn *conn)
     INVARIANT(conn->unsent == NULL);
 
     begin_turn(conn);
-    if (conn->want == SESSION_DRAIN || conn->want == SESSION_YIELD)
+    if (conn->want == SESSION_DRAIN || conn->want == SESSION_YIELD ||
+        conn->want == SESSION_ASK)
         return end_of_turn(conn, run_kept(conn));
     return end_of_turn(conn, take_turn(conn));
 }
@@ -581,6 +603,8 @@ void conn_end(struct conn **conn_at, enum conn_end reason)
     log_v(LOG_LEVEL_VV, "<%d connection closed.", conn->fd);
     if (conn->watches)
         worker_remove_watcher(conn->worker, conn);
+    if (conn->asks)
+        worker_remove_asker(conn->worker, conn);
     registry_remove(conn->worker->registry, conn);
     idle_wheel_remove(conn);
     if (event_initialized(&conn->event))

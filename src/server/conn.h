@@ -67,6 +67,7 @@ struct conn {
     bool ready;          /* Waits in the worker's list for its next turn. */
     bool had_body;       /* Its last request was a large value. */
     bool watches;        /* It is among those of the worker that watch. */
+    bool asks;           /* Or that wait for an answer: it is not read. */
 };
 
 /* Thread: any.

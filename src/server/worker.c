@@ -73,6 +73,12 @@ static void take_lines(struct worker *worker)
         if (!conn_take_lines(conn))
             conn_end(&conn, conn->end);
     }
+    for (size_t i = worker->asker_count; i-- > 0;) {
+        struct conn *conn = worker->askers[i];
+
+        if (!conn_take_lines(conn))
+            conn_end(&conn, conn->end);
+    }
 }
 
 void worker_add_watcher(struct worker *worker, struct conn *conn)
@@ -92,6 +98,25 @@ void worker_remove_watcher(struct worker *worker, struct conn *conn)
     }
     worker->watchers[i] = worker->watchers[--worker->watcher_count];
     conn->watches = false;
+}
+
+void worker_add_asker(struct worker *worker, struct conn *conn)
+{
+    INVARIANT(worker->asker_count < COUNT_OF(worker->askers));
+    conn->asks = true;
+    worker->askers[worker->asker_count++] = conn;
+}
+
+void worker_remove_asker(struct worker *worker, struct conn *conn)
+{
+    size_t i = 0;
+
+    while (worker->askers[i] != conn) {
+        i++;
+        INVARIANT(i < worker->asker_count);
+    }
+    worker->askers[i] = worker->askers[--worker->asker_count];
+    conn->asks = false;
 }
 
 /* ---- waking up ---- */
@@ -209,11 +234,10 @@ static void run_round(struct worker *worker)
 
 /* ---- the idle ---- */
 
-/* Who watches has nothing to say. */
-/* A watcher waits for us, not we for it. */
+/* Who watches or asks waits for us, not we for it. */
 static void kick(struct conn *conn)
 {
-    if (conn->watches || conn->ready)
+    if (conn->watches || conn->asks || conn->ready)
         return;
     METRIC_UP(conn->worker->counters.idle_kicks);
     conn_end(&conn, CONN_END_IDLE);

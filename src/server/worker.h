@@ -5,6 +5,7 @@
 #define SERVER_WORKER_H
 
 #include "src/base/clock.h"
+#include "src/base/errand.h"
 #include "src/base/error.h"
 #include "src/base/lock.h"
 #include "src/base/watch.h"
@@ -66,12 +67,14 @@ struct worker {
     struct conn **ready_tail;
     struct conn *watchers[WATCH_WATCHERS_MAX];
     size_t watcher_count;
+    struct conn *askers[ERRANDS_MAX];
+    size_t asker_count;
     bool now_known; /* The time was set in this round of the loop. */
     bool stopping;
     struct server_counters counters; /* Read by any thread. */
     struct iovec vectors[WORKER_VECTORS_MAX];
 
-    _Atomic bool lines_came; /* For those that watch. Set by any thread. */
+    _Atomic bool lines_came; /* For those that watch or ask. Set by any. */
 
     /* Under lock. */
     struct lock lock;
@@ -108,6 +111,9 @@ void worker_hold_less(struct worker *worker, size_t size);
 /* It watches: conn_take_lines() comes with each line; until it ends. */
 void worker_add_watcher(struct worker *worker, struct conn *conn);
 void worker_remove_watcher(struct worker *worker, struct conn *conn);
+/* It waits for an answer: conn_take_lines() comes when there may be one. */
+void worker_add_asker(struct worker *worker, struct conn *conn);
+void worker_remove_asker(struct worker *worker, struct conn *conn);
 /* Gives way: conn_resume() comes when the others had their turn. */
 void worker_queue(struct worker *worker, struct conn *conn);
 /* It ends instead, in the turn in which it gave way. */

@@ -43,6 +43,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_options.py \
 	tests/integration/test_pair_failover.py \
 	tests/integration/test_pair_mirrors.py \
+	tests/integration/test_pair_operated.py \
 	tests/integration/test_pair_security.py \
 	tests/integration/test_pair_split.py \
 	tests/integration/test_readme.py \
