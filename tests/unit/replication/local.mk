@@ -25,3 +25,8 @@ tests_unit_replication_test_node_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/replication/test_node_threads
 tests_unit_replication_test_node_threads_LDADD = $(LINK_REPLICATION) \
 	$(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/replication/test_node_versions
+tests_unit_replication_test_node_versions_LDADD = $(LINK_REPLICATION) \
+	$(CHECK_LIBS)
+$(tests_unit_replication_test_node_versions_OBJECTS): proto/replication.pb-c.h
