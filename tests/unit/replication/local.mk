@@ -30,3 +30,8 @@ check_PROGRAMS += tests/unit/replication/test_node_versions
 tests_unit_replication_test_node_versions_LDADD = $(LINK_REPLICATION) \
 	$(CHECK_LIBS)
 $(tests_unit_replication_test_node_versions_OBJECTS): proto/replication.pb-c.h
+
+check_PROGRAMS += tests/unit/replication/test_codec_limits
+tests_unit_replication_test_codec_limits_LDADD = $(LINK_REPLICATION) \
+	$(CHECK_LIBS)
+$(tests_unit_replication_test_codec_limits_OBJECTS): proto/replication.pb-c.h
