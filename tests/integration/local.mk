@@ -25,8 +25,10 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/harness/__init__.py \
 	tests/integration/harness/client.py \
 	tests/integration/harness/context.py \
+	tests/integration/harness/faketime.py \
 	tests/integration/harness/haproxy.py \
 	tests/integration/harness/hosts.py \
+	tests/integration/harness/load.py \
 	tests/integration/harness/node.py \
 	tests/integration/harness/process.py \
 	tests/integration/harness/tls.py \
@@ -41,7 +43,9 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_memory.py \
 	tests/integration/test_meta.py \
 	tests/integration/test_options.py \
+	tests/integration/test_pair_clocks.py \
 	tests/integration/test_pair_failover.py \
+	tests/integration/test_pair_faults.py \
 	tests/integration/test_pair_mirrors.py \
 	tests/integration/test_pair_operated.py \
 	tests/integration/test_pair_security.py \
