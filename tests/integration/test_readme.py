@@ -7,8 +7,8 @@ import re
 from harness.haproxy import Haproxy
 from harness.process import free_port
 
-README = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                      '../../README.md')
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../..')
+README = os.path.join(ROOT, 'README.md')
 
 
 def readme():
@@ -19,6 +19,15 @@ def readme():
 def block(language):
     return re.search(rf'^```{language}\n(.*?)^```', readme(),
                      re.DOTALL | re.MULTILINE)[1]
+
+
+def test_the_packages_it_installs_are_those_that_a_build_takes(t):
+    with open(os.path.join(ROOT, 'scripts/packages.txt')) as file:
+        needed = {line.strip() for line in file if line[0] not in '#\n'}
+    text = re.search(r'apt install (autoconf.*?[^\\])\n', readme(), re.DOTALL)[1]
+    named = set(text.replace('\\\n', ' ').split())
+    # gcc brings the C library's headers; check is for `make check`.
+    assert named == needed - {'libc6-dev'} | {'check'}
 
 
 def test_the_haproxy_recipe_works(t):
