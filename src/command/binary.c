@@ -165,6 +165,7 @@ static void answer_lookup(struct command_thread *thread, const struct op *op,
         copy_hit(thread, op, request, view, view->value_size, out);
     else
         borrow_hit(thread, op, request, view, out);
+    detail_count(thread, op->key.bytes, hit ? DETAIL_HIT : DETAIL_MISS);
 }
 
 static void execute_get(struct command_thread *thread, const struct op *op,
@@ -174,7 +175,6 @@ static void execute_get(struct command_thread *thread, const struct op *op,
     bool hit = engine_get(thread->engine_thread, &op->key, &view);
 
     answer_lookup(thread, op, request, hit, &view, out);
-    detail_count(thread, op->key.bytes, hit ? DETAIL_HIT : DETAIL_MISS);
 }
 
 static void execute_gat(struct command_thread *thread, const struct op *op,
@@ -185,7 +185,6 @@ static void execute_gat(struct command_thread *thread, const struct op *op,
                                     op->expires_at_s, &view);
 
     answer_lookup(thread, op, request, hit, &view, out);
-    detail_count(thread, op->key.bytes, hit ? DETAIL_HIT : DETAIL_MISS);
 }
 
 static void execute_touch(struct command_thread *thread, const struct op *op,

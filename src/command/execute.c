@@ -98,6 +98,7 @@ static void answer_lookup(struct command_thread *thread, const struct op *op,
     } else {
         borrow_hit(thread, op, request->verb, view, out);
     }
+    detail_count(thread, op->key.bytes, hit ? DETAIL_HIT : DETAIL_MISS);
 }
 
 static void execute_get(struct command_thread *thread, const struct op *op,
@@ -107,7 +108,6 @@ static void execute_get(struct command_thread *thread, const struct op *op,
     bool hit = engine_get(thread->engine_thread, &op->key, &view);
 
     answer_lookup(thread, op, request, hit, &view, out);
-    detail_count(thread, op->key.bytes, hit ? DETAIL_HIT : DETAIL_MISS);
 }
 
 static void execute_gat(struct command_thread *thread, const struct op *op,
@@ -118,7 +118,6 @@ static void execute_gat(struct command_thread *thread, const struct op *op,
                                     op->expires_at_s, &view);
 
     answer_lookup(thread, op, request, hit, &view, out);
-    detail_count(thread, op->key.bytes, hit ? DETAIL_HIT : DETAIL_MISS);
 }
 
 /* ---- storage ---- */

@@ -24,7 +24,8 @@ def block(language):
 def test_the_packages_it_installs_are_those_that_a_build_takes(t):
     with open(os.path.join(ROOT, 'scripts/packages.txt')) as file:
         needed = {line.strip() for line in file if line[0] not in '#\n'}
-    text = re.search(r'apt install (autoconf.*?[^\\])\n', readme(), re.DOTALL)[1]
+    text = re.search(r'apt install (autoconf.*?[^\\])\n', readme(),
+                     re.DOTALL)[1]
     named = set(text.replace('\\\n', ' ').split())
     # gcc brings the C library's headers; check is for `make check`.
     assert named == needed - {'libc6-dev'} | {'check'}

@@ -210,4 +210,13 @@ static inline void client_send(struct client *client, struct slice input)
     } while (!client->closed && there < input.size);
 }
 
+/* Everything that is answered to one request, as a string. */
+static inline const char *client_ask(struct client *client, const char *request)
+{
+    client->replies_size = 0;
+    client_send(client, slice_of(request));
+    client_receive(client, "", 1);
+    return client->replies;
+}
+
 #endif

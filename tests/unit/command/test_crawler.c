@@ -43,17 +43,9 @@ static void teardown(void)
     host_fini(&host);
 }
 
-static const char *ask(const char *request)
-{
-    client.replies_size = 0;
-    client_send(&client, slice_of(request));
-    client_receive(&client, "", 1);
-    return client.replies;
-}
-
 static void expect(const char *request, const char *reply)
 {
-    ck_assert_str_eq(ask(request), reply);
+    ck_assert_str_eq(client_ask(&client, request), reply);
 }
 
 static struct engine_crawler settings(void)
@@ -209,7 +201,7 @@ START_TEST(a_line_has_everything_but_the_value)
     const char *at;
 
     expect("set a:b%20\xff 7 100 3\r\nabc\r\n", "STORED\r\n");
-    at = strstr(ask("gets a:b%20\xff\r\n"), "\r\n");
+    at = strstr(client_ask(&client, "gets a:b%20\xff\r\n"), "\r\n");
     while (at[-1] >= '0' && at[-1] <= '9')
         at--;
     (void)snprintf(cas, sizeof(cas), "%.19s", at);
@@ -220,7 +212,7 @@ START_TEST(a_line_has_everything_but_the_value)
     expect("lru_crawler metadump all\r\n", line);
     expect("delete a:b%20\xff\r\n", "DELETED\r\n");
     expect("set Az09-_.~ 0 0 1\r\nx\r\n", "STORED\r\n");
-    at = ask("lru_crawler metadump 1\r\n");
+    at = client_ask(&client, "lru_crawler metadump 1\r\n");
     ck_assert_ptr_nonnull(strstr(at, "OK\r\nkey=Az09-_.~ exp=-1 la="));
     ck_assert_ptr_nonnull(strstr(at, " fetch=no cls=1 size=45 flags=0 \nEND"));
     expect("lru_crawler metadump 2\r\n", "OK\r\nEND\r\n");
@@ -261,7 +253,7 @@ START_TEST(a_slow_reader_gets_all_of_it)
     store_many(count);
     client.drained = 999;
     client.requests_max = 1;
-    at = ask("lru_crawler mgdump all\r\n");
+    at = client_ask(&client, "lru_crawler mgdump all\r\n");
     for (; (at = strstr(at, "mg key-")) != NULL; at++)
         lines++;
     ck_assert_uint_eq(lines, count);
@@ -342,9 +334,9 @@ START_TEST(cachedump_keeps_its_limits)
 
     store_many(100000);
     upkeep();
-    (void)ask("stats cachedump 1 10\r\n");
+    (void)client_ask(&client, "stats cachedump 1 10\r\n");
     ck_assert_uint_eq(client.replies_size, 10 * (sizeof(line) - 1) + 5 + 1);
-    (void)ask("stats cachedump 1 0\r\n");
+    (void)client_ask(&client, "stats cachedump 1 0\r\n");
     ck_assert_uint_eq(client.replies_size, most * (sizeof(line) - 1) + 5 + 1);
     ck_assert_str_eq(client.replies + client.replies_size - 6, "END\r\n");
 }

@@ -31,17 +31,9 @@ static void teardown(void)
     host_fini(&host);
 }
 
-static const char *ask(const char *request)
-{
-    client.replies_size = 0;
-    client_send(&client, slice_of(request));
-    client_receive(&client, "", 1);
-    return client.replies;
-}
-
 static void expect(const char *request, const char *reply)
 {
-    ck_assert_str_eq(ask(request), reply);
+    ck_assert_str_eq(client_ask(&client, request), reply);
 }
 
 START_TEST(it_is_switched_on_and_off)
@@ -52,14 +44,14 @@ START_TEST(it_is_switched_on_and_off)
     expect("stats detail\r\n", usage);
     expect("stats detail foo\r\n", usage);
     expect("stats detail dump\r\n", "END\r\n");
-    (void)ask("get a:b\r\n");
+    (void)client_ask(&client, "get a:b\r\n");
     expect("stats detail dump\r\n", "END\r\n");
     ck_assert(!commands_detail_is_on(host.commands));
     expect("stats detail on x\r\n", "OK\r\n");
     ck_assert(commands_detail_is_on(host.commands));
-    (void)ask("get a:b\r\n");
+    (void)client_ask(&client, "get a:b\r\n");
     expect("stats detail off\r\n", "OK\r\n");
-    (void)ask("get a:b\r\n");
+    (void)client_ask(&client, "get a:b\r\n");
     expect("stats detail dump x\r\n",
            "PREFIX a get 1 hit 0 set 0 del 0\r\nEND\r\n");
     teardown();
@@ -98,7 +90,7 @@ START_TEST(each_command_counts_as_what_it_is)
 
     start(true, '|');
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        (void)ask(rows[i].request);
+        (void)client_ask(&client, rows[i].request);
         (void)snprintf(reply, sizeof(reply), "PREFIX a %s\r\nEND\r\n",
                        rows[i].counts);
         expect("stats detail dump\r\n", reply);
@@ -128,7 +120,7 @@ END_TEST
 START_TEST(a_prefix_may_be_empty)
 {
     start(true, ':');
-    (void)ask("get :x\r\n");
+    (void)client_ask(&client, "get :x\r\n");
     expect("stats detail dump\r\n",
            "PREFIX  get 1 hit 0 set 0 del 0\r\nEND\r\n");
     teardown();
@@ -138,10 +130,10 @@ END_TEST
 START_TEST(a_reset_forgets)
 {
     start(true, ':');
-    (void)ask("get a:x\r\n");
+    (void)client_ask(&client, "get a:x\r\n");
     expect("stats reset\r\n", "RESET\r\n");
     expect("stats detail dump\r\n", "END\r\n");
-    (void)ask("get a:x\r\n");
+    (void)client_ask(&client, "get a:x\r\n");
     expect("stats detail dump\r\n",
            "PREFIX a get 1 hit 0 set 0 del 0\r\nEND\r\n");
     teardown();
@@ -150,7 +142,7 @@ END_TEST
 
 static unsigned count_lines(void)
 {
-    const char *at = ask("stats detail dump\r\n");
+    const char *at = client_ask(&client, "stats detail dump\r\n");
     unsigned lines = 0;
 
     for (; *at != '\0'; at++)
@@ -172,7 +164,7 @@ START_TEST(there_is_a_limit)
     ck_assert_uint_eq(count_lines(), DETAIL_PREFIXES_MAX);
     ck_assert_uint_le(client.pending_max, 2 * SINK_FULL_BYTES);
     detail_clear(host.commands->detail);
-    (void)ask("get another:one\r\n");
+    (void)client_ask(&client, "get another:one\r\n");
     ck_assert_uint_eq(count_lines(), 1);
     teardown();
 }

@@ -27,10 +27,7 @@ static const char *ask(const char *request)
     char line[128];
 
     (void)snprintf(line, sizeof(line), "%s\r\n", request);
-    client.replies_size = 0;
-    client_send(&client, slice_of(line));
-    client_receive(&client, "", 1);
-    return client.replies;
+    return client_ask(&client, line);
 }
 
 #define OK "OK\r\n"
