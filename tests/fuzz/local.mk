@@ -70,3 +70,7 @@ EXTRA_DIST += tests/fuzz/corpus/udp
 FUZZ_TARGETS += tests/fuzz/fuzz_restart
 tests_fuzz_fuzz_restart_LDADD = $(LINK_ENGINE) $(FUZZ_MAIN)
 EXTRA_DIST += tests/fuzz/corpus/restart
+
+FUZZ_TARGETS += tests/fuzz/fuzz_tls
+tests_fuzz_fuzz_tls_LDADD = $(LINK_TLS) $(FUZZ_MAIN)
+EXTRA_DIST += tests/fuzz/corpus/tls
