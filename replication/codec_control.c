@@ -401,6 +401,7 @@ int codec_read_ack(struct codec *codec, struct slice bytes,
     message->ack.applied = wire->applied;
     message->ack.through_hash = wire->through_hash;
     message->ack.done = wire->done != 0;
+    message->ack.prompt = wire->prompt != 0;
     return 0;
 }
 
@@ -414,6 +415,7 @@ void codec_write_ack(struct codec *codec, const struct message *message,
     wire.applied = message->ack.applied;
     wire.through_hash = message->ack.through_hash;
     wire.done = message->ack.done;
+    wire.prompt = message->ack.prompt;
     codec_pack(&wire.base, out);
 }
 

@@ -230,9 +230,9 @@ static bool may_speak(const struct link *link)
 
 /* All is sent. What comes within the next millisecond goes in one write, which
  * the peer reads and acknowledges as one. */
-static void rest(struct link *link, uint64_t now_ns)
+static void rest(struct link *link, const struct node *node, uint64_t now_ns)
 {
-    if (link->patient)
+    if (link->patient && !node_is_prompt(node))
         link->rest_until_ns = now_ns + LINK_REST_NS;
 }
 
@@ -241,7 +241,7 @@ static bool send_out(struct link *link, struct node *node, uint64_t now_ns)
 {
     size_t size, total = 0;
 
-    if (now_ns < link->rest_until_ns)
+    if (now_ns < link->rest_until_ns && !node_is_prompt(node))
         return false;
     link->rest_until_ns = 0;
     write_enciphered(link);
@@ -253,7 +253,7 @@ static bool send_out(struct link *link, struct node *node, uint64_t now_ns)
         INVARIANT(size <= LINK_OUT_BYTES);
         if (size == 0) {
             if (total > 0)
-                rest(link, now_ns);
+                rest(link, node, now_ns);
             break;
         }
         write_message(link, size);

@@ -15,6 +15,7 @@ NODE_SOURCES = \
 	replication/node.c \
 	replication/node.h \
 	replication/node_clock.c \
+	replication/node_confirm.c \
 	replication/node_digest.c \
 	replication/node_heal.c \
 	replication/node_inner.h \

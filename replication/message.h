@@ -121,6 +121,7 @@ struct message {
             uint64_t applied;
             uint64_t through_hash;
             bool done;
+            bool prompt;
         } ack;
         struct flush_state flush;
         struct {

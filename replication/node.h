@@ -9,6 +9,7 @@
 #define REPLICATION_NODE_H
 
 #include "replication/message.h"
+#include "src/base/confirm.h"
 #include "src/base/error.h"
 #include "src/engine/engine.h"
 
@@ -44,6 +45,11 @@ struct node_config {
     size_t tombstones_max;
     unsigned bucket_bits; /* 0: 16; fewer are for tests. */
     uint64_t random_seed; /* For jitter. */
+    /* Told what the peer has confirmed, for those who wait for that; NULL:
+     * nobody does. Outlives the node. After a wait that took too long the peer
+     * has to be as quick as that for a while before it is waited for again. */
+    struct confirm *confirm;
+    uint64_t confirm_quick_ns;
 };
 
 struct node;
@@ -106,6 +112,9 @@ uint64_t node_deadline(const struct node *node);
 /* The driver has nothing to do: from now on a record wakes it. False when
  * something came in between: go round again. */
 bool node_may_sleep(struct node *node);
+/* Somebody waits for an acknowledgement, here or at the peer: what is to be
+ * sent shall not rest for company. */
+bool node_is_prompt(const struct node *node);
 
 /* ---- what both nodes hold ---- */
 
@@ -179,6 +188,8 @@ struct node_healed {
 };
 
 struct node_status {
+    uint64_t semisync_on, semisync_waits;
+    uint64_t semisync_timeouts, semisync_unconfirmed;
     enum node_role role;
     enum node_state state;
     uint64_t link_up_s;

@@ -189,9 +189,25 @@ struct node_verify {
     struct node_verified result;
 };
 
+/* ---- whose clients wait for the other node ---- */
+
+struct node_confirm {
+    uint64_t from;  /* The last change when the link came up. */
+    uint64_t acked; /* The last one confirmed on this link. */
+    uint64_t prompt_until_ns;
+    bool prompt_told;
+    bool given_up;    /* Seen by this thread. */
+    uint64_t slow_ns; /* When the peer was last seen to be slow. */
+    uint64_t probe;   /* A change whose confirmation is timed; 0: none. */
+    uint64_t probe_ns;
+    uint64_t told_ns; /* The log was told; 0: never. */
+    bool told;        /* And of the present wait. */
+};
+
 /* ---- from the peer ---- */
 
 struct node_receive {
+    bool prompt;           /* Its clients wait for our word. */
     bool planned;          /* The peer has said where its stream begins. */
     enum resync_kind kind; /* NONE once the peer's scan is through. */
     uint64_t items;
@@ -274,6 +290,7 @@ struct node {
     uint64_t drain_until_ns;
     struct node_link links[NODE_LINKS_MAX];
     struct node_send send;
+    struct node_confirm confirm;
     struct node_receive receive;
     struct node_compare compare;
     struct node_answer answer;
@@ -350,6 +367,7 @@ const char *node_refusal_words(enum peer_refusal reason);
 void node_log_disowned(const struct node *node, enum lineage_verdict verdict,
                        uint64_t items);
 void node_log_news(struct node *node, const struct peer_act *act);
+void node_log_confirm(const struct node *node, bool quick);
 void node_log_resync(const struct node *node, const char *direction);
 
 /* node_send.c */
@@ -375,6 +393,16 @@ enum node_added {
 enum node_added node_add_view(struct node *node, struct codec_batch *batch,
                               uint64_t hash, struct engine_view *view,
                               uint64_t number);
+
+/* node_confirm.c */
+void node_confirm_begin(struct node *node);
+void node_confirm_end(struct node *node);
+void node_confirm_acked(struct node *node, uint64_t number);
+/* Once per turn of the pair's link. */
+void node_confirm_review(struct node *node);
+void node_confirm_status(const struct node *node, struct node_status *out);
+/* Our clients wait, or shall be able to soon. */
+bool node_wants_prompt(const struct node *node);
 
 /* node_scan.c */
 size_t node_scan_output(struct node *node, char *out, size_t room);

@@ -182,6 +182,18 @@ void node_log_disowned(const struct node *node, enum lineage_verdict verdict,
                (unsigned long long)items);
 }
 
+void node_log_confirm(const struct node *node, bool quick)
+{
+    if (quick)
+        log_notice("replication: peer %s confirms changes quickly again: "
+                   "replies wait for it",
+                   peer_name(node));
+    else
+        log_notice("replication: peer %s takes long to confirm changes: "
+                   "replies go out without waiting for it",
+                   peer_name(node));
+}
+
 void node_log_resync(const struct node *node, const char *direction)
 {
     static const char *const kinds[] = {"no", "continued", "delta", "full",

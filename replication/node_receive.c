@@ -347,6 +347,8 @@ static int take_ack(struct node *node, const struct message *message)
     node_lag_confirmed(node, message->ack.applied);
     node->line.acked_by = node->theirs.incarnation;
     node->line.acked = message->ack.applied;
+    node->receive.prompt = message->ack.prompt;
+    node_confirm_acked(node, message->ack.applied);
     node_scan_confirmed(node, message->ack.through_hash, message->ack.done);
     return 0;
 }

@@ -62,11 +62,13 @@ void node_send_begin(struct node *node, unsigned link)
     node_lag_reset(node);
     if (theirs->joining)
         node_ship(node, "the peer starts anew");
+    node_confirm_begin(node);
 }
 
 void node_send_end(struct node *node)
 {
     node_verify_end(node);
+    node_confirm_end(node);
     engine_item_release(node->thread, &node->send.big.item);
     node->send.scan.phase = NODE_SCAN_IDLE;
     node_compare_reset(node);
@@ -143,6 +145,7 @@ static size_t put_ack(struct node *node, char *out, size_t room)
     message.ack.applied = node->line.applied;
     message.ack.through_hash = node->send.ack_hash;
     message.ack.done = node->send.ack_done;
+    message.ack.prompt = node->confirm.prompt_told = node_wants_prompt(node);
     node->send.ack_due = false;
     node->send.ack_hash = 0;
     node->send.ack_done = false;
@@ -181,6 +184,7 @@ size_t node_send_control(struct node *node, unsigned link, char *out,
         used += put_plan(node, out + used, room - used);
     if (!node->orders.paused)
         used += put_flush(node, out + used, room - used);
+    node_confirm_review(node);
     if (node->send.ack_due)
         used += put_ack(node, out + used, room - used);
     node_verify_step(node);

@@ -131,5 +131,6 @@ void node_status(const struct node *node, uint64_t now_ns,
     put_log(&log, out);
     put_counters(node, out);
     put_lag(node, now_ns, &log, out);
+    node_confirm_status(node, out);
     put_resync(node, now_ns, paired, out);
 }

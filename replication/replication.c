@@ -23,6 +23,8 @@
 #define JOIN_WAIT_MS 2000u
 #define DEAD_MS 1000u
 #define DRAIN_MS 5000u
+#define CONFIRM_QUICK_NS NS_PER_MS
+#define CONFIRM_QUICK_SHARE 4u /* Of the bound, one part in so many. */
 
 /* ---- limits that follow from -m ---- */
 
@@ -150,6 +152,7 @@ static int copy_config(struct replication *replication,
     replication->listen_host_given = config->listen_host != NULL;
     replication->tls = config->tls;
     replication->dead_ms = config->dead_ms != 0 ? config->dead_ms : DEAD_MS;
+    replication->confirm = config->confirm;
     replication->serve = config->serve;
     replication->serve_ctx = config->serve_ctx;
     replication->leave = config->leave;
@@ -193,6 +196,15 @@ static int go_on(struct replication *replication,
     return error;
 }
 
+/* A link that needs more than that for a round trip by itself would never be
+ * quick if the bound did not count, too. */
+static uint64_t confirm_quick_ns(const struct replication_config *config)
+{
+    uint64_t share_ns = config->confirm_ms * NS_PER_MS / CONFIRM_QUICK_SHARE;
+
+    return share_ns > CONFIRM_QUICK_NS ? share_ns : CONFIRM_QUICK_NS;
+}
+
 static int make_node(struct replication *replication,
                      const struct replication_config *config)
 {
@@ -213,6 +225,8 @@ static int make_node(struct replication *replication,
         .ring_entries = ring_entries(config),
         .tombstones_max = tombstones_max(config),
         .random_seed = random_number(),
+        .confirm = config->confirm,
+        .confirm_quick_ns = confirm_quick_ns(config),
     };
     int error;
 

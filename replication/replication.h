@@ -37,6 +37,10 @@ struct replication_config {
      * that; empty when it had no replication. */
     bool warm;
     struct slice saved;
+    /* Where those wait whose replies are to be confirmed by the peer first, and
+     * how long at most; NULL: nobody does. Outlives the replication. */
+    struct confirm *confirm;
+    uint64_t confirm_ms;
     /* Called once, on the replication thread, when the node has the data. */
     void (*serve)(void *ctx);
     void *serve_ctx;

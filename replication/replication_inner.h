@@ -35,6 +35,7 @@ struct replication {
     bool listen_host_given;
     struct tls *tls; /* NULL: none. */
     uint64_t dead_ms;
+    struct confirm *confirm; /* NULL: no client waits for the peer. */
     void (*serve)(void *ctx);
     void *serve_ctx;
     void (*leave)(void *ctx);

@@ -52,6 +52,10 @@
     X(refused, NUMBER, "Connections turned away") \
     X(digest_checked, NUMBER, "Groups of keys that were compared") \
     X(digest_mismatch, NUMBER, "Those of them that differed") \
+    X(semisync_on, NUMBER, "1: replies that are to wait for the peer do") \
+    X(semisync_waits, NUMBER, "Times that replies were held back") \
+    X(semisync_timeouts, NUMBER, "Those of them that took too long") \
+    X(semisync_unconfirmed, NUMBER, "Times that they went out without") \
     X(tls, TLS, "What secures the link")
 
 #endif

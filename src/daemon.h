@@ -4,8 +4,10 @@
 #define DAEMON_H
 
 #include "src/base/clock.h"
+#include "src/base/confirm.h"
 #include "src/base/error.h"
 #include "src/base/watch.h"
+#include "src/command/ack.h"
 #include "src/command/commands.h"
 #include "src/engine/engine.h"
 #include "src/options.h"
@@ -32,6 +34,8 @@ struct daemon {
     struct tls *link_tls;          /* Of the peer; NULL: without. */
     struct auth_file *auth_file;   /* NULL: without -Y. */
     struct sasl_users *sasl_users; /* NULL: without -S. */
+    struct ack_policy ack;
+    struct confirm *confirm; /* NULL: no reply waits for the peer. */
     struct server *server;
     struct replication *replication; /* NULL: a node without a peer. */
     struct endpoint peer_address;    /* Where it listens. */

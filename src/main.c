@@ -201,6 +201,7 @@ static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
         .flush_allowed = !options->no_flush,
         .watch_allowed = !options->no_watch,
         .watch = daemon->watch,
+        .ack = daemon->confirm != NULL ? &daemon->ack : NULL,
         .shut_down = options->shutdown_allowed ? shut_down : NULL,
         .authenticator = authenticator_of(daemon),
         .repl = daemon->replication != NULL ? ask_replication : NULL,
@@ -294,7 +295,9 @@ static int make_server(struct daemon *daemon, char words[WORDS_MAX])
         .socket_mark = (uint32_t)options->sock_cookie_id,
         .stop_ms = STOP_MS,
         .tls = daemon->tls,
-        .tls_record_bytes = (size_t)options->ssl_wbuf_size * KIB};
+        .tls_record_bytes = (size_t)options->ssl_wbuf_size * KIB,
+        .confirm = daemon->confirm,
+        .confirm_ms = (uint64_t)options->repl_ack_timeout_ms};
 
     if (server_new(&config, &daemon->server) != 0)
         return fail(EX_OSERR, words, "out of memory at the start");
@@ -337,6 +340,37 @@ static void leave(void *ctx)
     (void)kill(getpid(), SIGTERM);
 }
 
+static const enum ack_mode ack_modes[] = {
+    [OPTION_ACK_ASYNC] = ACK_ASYNC,
+    [OPTION_ACK_RECEIVED] = ACK_RECEIVED,
+    [OPTION_ACK_APPLIED] = ACK_APPLIED,
+};
+
+_Static_assert(ACK_PREFIXES_MAX >= OPTIONS_LIST_MAX, "room for each of them");
+
+static int make_acks(struct daemon *daemon, char words[WORDS_MAX])
+{
+    const struct options *options = &daemon->options;
+    struct slice prefix;
+    int64_t mode;
+    int error = 0;
+
+    daemon->ack.mode = ack_modes[options->repl_ack];
+    for (size_t i = 0; i < options->repl_ack_prefix.count && error == 0; i++) {
+        error =
+            options_ack_prefix(options->repl_ack_prefix.at[i], &prefix, &mode);
+        if (error == 0)
+            error = ack_policy_add(&daemon->ack, prefix, ack_modes[mode]);
+    }
+    INVARIANT(error == 0); /* The options were checked. */
+    if (!options_replicate(options) || !ack_policy_waits(&daemon->ack))
+        return 0;
+    daemon->confirm = confirm_new();
+    return daemon->confirm != NULL
+               ? 0
+               : fail(EX_OSERR, words, "out of memory at the start");
+}
+
 static int make_replication(struct daemon *daemon, char words[WORDS_MAX])
 {
     const struct options *options = &daemon->options;
@@ -358,6 +392,8 @@ static int make_replication(struct daemon *daemon, char words[WORDS_MAX])
         .drain_ms = (uint64_t)options->repl_drain_ms,
         .warm = daemon->restart.warm,
         .saved = daemon->restart.saved,
+        .confirm = daemon->confirm,
+        .confirm_ms = (uint64_t)options->repl_ack_timeout_ms,
         .serve = serve_clients,
         .serve_ctx = daemon,
         .leave = options->shutdown_allowed ? leave : NULL};
@@ -391,9 +427,9 @@ static int start_threads(struct daemon *daemon, char words[WORDS_MAX])
 /* The engine tells the replication of changes from its first thread on, so
  * the replication comes before the commands. */
 static step_fn *const steps[] = {
-    prepare_process, make_tls,       make_link_tls,    make_authentication,
-    make_engine,     make_watch,     make_replication, make_commands,
-    make_server,     settle_process, start_threads,
+    prepare_process, make_tls,    make_link_tls,  make_authentication,
+    make_engine,     make_watch,  make_acks,      make_replication,
+    make_commands,   make_server, settle_process, start_threads,
 };
 
 static int start(struct daemon *daemon)
@@ -440,6 +476,7 @@ static int stop(struct daemon *daemon)
     sasl_users_free(&daemon->sasl_users);
     replication_free(&daemon->replication);
     tls_free(&daemon->link_tls);
+    confirm_free(&daemon->confirm);
     engine_free(&daemon->engine);
     watch_free(&daemon->watch);
     restart_end(&daemon->restart);

@@ -29,6 +29,12 @@ enum option_protocol {
     OPTION_PROTOCOL_BINARY,
 };
 
+enum option_ack {
+    OPTION_ACK_ASYNC,
+    OPTION_ACK_RECEIVED,
+    OPTION_ACK_APPLIED,
+};
+
 enum option_id {
 #define OPTION(kind, field, ...) OPTION_ID_##field,
 #define SUBOPTION(kind, field, ...) OPTION_ID_##field,
@@ -100,6 +106,11 @@ const char *options_peer_address(const struct options *options,
 size_t options_slab_sizes(const struct options *options,
                           uint32_t sizes[OPTIONS_SLAB_SIZES_MAX]);
 
+/* What one of -o repl_ack_prefix means; mode is an enum option_ack.
+ * Errors: -ERR_SYNTAX. */
+MUST_CHECK int options_ack_prefix(const char *text, struct slice *prefix,
+                                  int64_t *mode);
+
 /* What -h prints. */
 void options_print_help(FILE *out);
 /* Complaints about what is accepted and unwise, into the log. */
@@ -162,6 +173,7 @@ enum option_show {
     OPTION_SHOW_PROTOCOL,
     OPTION_SHOW_VERIFY_MODE,
     OPTION_SHOW_TLS_VERSION,
+    OPTION_SHOW_ACK_MODE,
 };
 
 struct option_spec {

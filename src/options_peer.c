@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Where the peer may connect. Of several addresses of -l only one is used, so
  * it is the one that most likely shares a network with the peer. */
+#include "src/base/invariant.h"
 #include "src/options.h"
 #include "src/server/listener_spec.h"
 
@@ -77,6 +78,26 @@ static void prefer_each(struct endpoint *best, int *best_nearness,
             *best_nearness = near;
         }
     }
+}
+
+int options_ack_prefix(const char *text, struct slice *prefix, int64_t *mode)
+{
+    static const char *const words[] = {
+        [OPTION_ACK_ASYNC] = "async",
+        [OPTION_ACK_RECEIVED] = "received",
+        [OPTION_ACK_APPLIED] = "applied",
+    };
+    const char *colon = strrchr(text, ':');
+
+    if (colon == NULL || colon == text)
+        return -ERR_SYNTAX;
+    *prefix = slice_make(text, (size_t)(colon - text));
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (strcmp(colon + 1, words[i]) == 0) {
+            *mode = (int64_t)i;
+            return 0;
+        }
+    return -ERR_SYNTAX;
 }
 
 const char *options_peer_address(const struct options *options,

@@ -294,10 +294,27 @@ static int settle_link(struct options *options, char words[OPTIONS_WORDS_MAX])
     return 0;
 }
 
+static int check_acks(struct options *options, char words[OPTIONS_WORDS_MAX])
+{
+    struct slice prefix;
+    int64_t mode;
+
+    for (size_t i = 0; i < options->repl_ack_prefix.count; i++)
+        if (options_ack_prefix(options->repl_ack_prefix.at[i], &prefix,
+                               &mode) != 0)
+            return options_fail(EX_USAGE, words,
+                                "repl_ack_prefix takes PREFIX:async, "
+                                "PREFIX:received or PREFIX:applied, not "
+                                "\"%s\"",
+                                options->repl_ack_prefix.at[i]);
+    return 0;
+}
+
 static rule_fn *const rules[] = {
     settle_sasl,   settle_auth_file,  settle_ports,  settle_threads,
     settle_detail, check_items,       settle_chunks, check_slab_sizes,
     settle_lists,  check_memory_file, settle_peer,   settle_link,
+    check_acks,
 };
 
 int options_settle(struct options *options, char words[OPTIONS_WORDS_MAX])

@@ -63,6 +63,12 @@ static const char *const tls_versions[] = {
     "tlsv1.3",
 };
 
+static const char *const ack_modes[] = {
+    [OPTION_ACK_ASYNC] = "async",
+    [OPTION_ACK_RECEIVED] = "received",
+    [OPTION_ACK_APPLIED] = "applied",
+};
+
 static void put_word(struct stats_out *out, const char *name, int64_t index,
                      const char *const words[], size_t count)
 {
@@ -149,6 +155,9 @@ static void put_option(struct stats_out *out, const struct option_spec *spec,
         break;
     case OPTION_SHOW_TLS_VERSION:
         PUT_WORD(out, name, field, tls_versions);
+        break;
+    case OPTION_SHOW_ACK_MODE:
+        PUT_WORD(out, name, field, ack_modes);
         break;
     }
 }

@@ -322,10 +322,11 @@ static int check_text(const struct option_spec *spec, const char *text,
 static int add_to_list(struct option_list *list, const struct option_spec *spec,
                        const char *text, char words[OPTIONS_WORDS_MAX])
 {
+    char name[OPTION_NAME_MAX];
+
     if (list->count == OPTIONS_LIST_MAX)
-        return options_fail(EX_USAGE, words,
-                            "-%c may be given %d times at most", spec->letter,
-                            OPTIONS_LIST_MAX);
+        return options_fail(EX_USAGE, words, "%s may be given %d times at most",
+                            shown_name(spec, name), OPTIONS_LIST_MAX);
     list->at[list->count++] = text;
     return check_text(spec, text, words);
 }

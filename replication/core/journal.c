@@ -197,6 +197,11 @@ static void on_settle(void *ctx)
         log->wake(log->wake_ctx);
 }
 
+static uint64_t on_last(void *ctx)
+{
+    return journal_last(ctx);
+}
+
 struct journal journal_hooks(struct journal_log *log)
 {
     return (struct journal){.ctx = log,
@@ -206,7 +211,8 @@ struct journal journal_hooks(struct journal_log *log)
                             .removed_at = on_removed_at,
                             .applied = on_applied,
                             .flushed = on_flushed,
-                            .settle = on_settle};
+                            .settle = on_settle,
+                            .last = on_last};
 }
 
 /* ---- life ---- */

@@ -122,6 +122,8 @@ void journal_apart(struct journal_log *log);
 /* On a live link: a scan shall go over all buckets; with `all` it takes nothing
  * for known to the peer. */
 void journal_doubt(struct journal_log *log, bool all);
+/* May the peer lack something that is not in the live stream? */
+bool journal_is_behind(struct journal_log *log);
 /* Is there anything for a scan to start on? */
 bool journal_is_dirty(struct journal_log *log);
 /* Starts a scan of what is dirty by now. False when nothing is. */

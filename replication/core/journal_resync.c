@@ -90,6 +90,16 @@ void journal_doubt(struct journal_log *log, bool all)
     lock_release(&log->lock);
 }
 
+bool journal_is_behind(struct journal_log *log)
+{
+    bool behind;
+
+    lock_take(&log->lock);
+    behind = journal_behind(log);
+    lock_release(&log->lock);
+    return behind;
+}
+
 bool journal_is_dirty(struct journal_log *log)
 {
     bool dirty;

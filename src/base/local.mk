@@ -3,6 +3,8 @@ noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
 	src/base/clock.c \
 	src/base/clock.h \
+	src/base/confirm.c \
+	src/base/confirm.h \
 	src/base/cursor.h \
 	src/base/errand.c \
 	src/base/errand.h \

@@ -27,6 +27,7 @@
     X(WATCH, "watchers: the lists of producers and watchers") \
     X(WATCH_LINES, "watchers: lines of one producer or for one watcher") \
     X(STATS, "anywhere: sums of counters") \
+    X(CONFIRM, "replies that wait for the peer: who is to be woken") \
     X(PREFIXES, "command: a stripe of the counts of stats detail")
 
 enum lock_rank {

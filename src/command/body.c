@@ -5,6 +5,7 @@
 
 #include "src/base/invariant.h"
 #include "src/base/memory.h"
+#include "src/command/ack.h"
 #include "src/command/binary.h"
 #include "src/command/execute.h"
 #include "src/command/observe.h"
@@ -164,6 +165,8 @@ static void commit(struct command_thread *thread, struct body *body,
         observe_lookup(thread, &body->write.key);
     stored->outcome = engine_commit(thread->engine_thread, &body->write,
                                     &body->item, &stored->cas);
+    if (UNLIKELY(thread->ack != NULL))
+        ack_note(thread, &body->request);
     observe_stored(thread, &body->write, stored->outcome, stored->size);
     answer(thread, &body->request, stored, body->binary, out);
 }

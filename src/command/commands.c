@@ -131,6 +131,8 @@ struct command_thread *command_thread_new(struct commands *commands)
     thread->engine = commands->engine;
     thread->ring = engine_thread_ring(thread->engine_thread);
     thread->watched = &commands->unwatched;
+    if (commands->config.ack != NULL && ack_policy_waits(commands->config.ack))
+        thread->ack = commands->config.ack;
     if (commands->config.watch != NULL)
         thread->watched = watch_classes(commands->config.watch);
     lock_take(&commands->lock);

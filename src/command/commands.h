@@ -9,6 +9,7 @@
 #include "src/base/metrics.h"
 #include "src/engine/engine.h"
 
+struct ack_policy;
 struct authenticator;
 struct commands;
 struct command_thread;
@@ -40,6 +41,8 @@ struct commands_config {
     /* Who clients have to prove to be; NULL: nobody in particular. Outlives
      * us. */
     const struct authenticator *authenticator;
+    /* Which replies wait for the peer; NULL: none. Outlives us. */
+    const struct ack_policy *ack;
     bool watch_allowed;  /* False with -W. */
     struct watch *watch; /* NULL: nobody can watch. */
     /* For shutdown, which returns while the daemon ends; NULL without -A. */

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 noinst_LIBRARIES += libcommand.a
 libcommand_a_SOURCES = \
+	src/command/ack.c \
+	src/command/ack.h \
 	src/command/admin.c \
 	src/command/admin.h \
 	src/command/auth.c \

@@ -17,6 +17,7 @@
 #include "src/base/invariant.h"
 #include "src/base/log.h"
 #include "src/base/memory.h"
+#include "src/command/ack.h"
 #include "src/command/auth.h"
 #include "src/command/binary.h"
 #include "src/command/body.h"
@@ -352,6 +353,8 @@ static unsigned execute_batch(struct session *session, struct sink *out)
         else
             take_step(session, op, request, out);
     }
+    if (UNLIKELY(thread->ack != NULL))
+        ack_note_batch(thread, i);
     return i;
 }
 

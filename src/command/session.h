@@ -105,6 +105,10 @@ struct watch_ring *command_thread_ring(const struct command_thread *thread);
 const struct watch_classes *
 command_thread_watched(const struct command_thread *thread);
 
+/* The number of the change that must be with the peer before the replies of
+ * sessions that ran since this was last asked may go out; 0: they may. */
+uint64_t command_thread_awaits(struct command_thread *thread);
+
 /* Sets the thread's time; once per batch of events. */
 void command_thread_set_now(struct command_thread *thread, uint64_t now_ns);
 /* After the replies are written: the time to wake the replication. */

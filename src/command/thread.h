@@ -5,6 +5,7 @@
 #define COMMAND_THREAD_H
 
 #include "src/base/lock.h"
+#include "src/command/ack.h"
 #include "src/command/command_metrics.h"
 #include "src/command/commands.h"
 #include "src/command/session.h"
@@ -53,6 +54,9 @@ struct command_thread {
     int fd;
     unsigned observed;
     struct engine_glimpse before; /* The key of the step being executed. */
+
+    const struct ack_policy *ack; /* NULL: no reply waits for the peer. */
+    bool awaited;                 /* One does, since this was last asked. */
 
     const struct watch_classes *watched;
     struct watch_ring *ring; /* The engine thread's; may be NULL. */

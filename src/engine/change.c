@@ -361,6 +361,7 @@ void change_repeat(struct change *change)
     engine->journal.repeat(engine->journal.ctx, change->key.hash,
                            item_stamp(change->slot.item));
     thread->recorded = true;
+    thread->changed = true;
 }
 
 stamp_t change_record(struct change *change, enum mutation_kind kind)
@@ -371,6 +372,7 @@ stamp_t change_record(struct change *change, enum mutation_kind kind)
     if (!engine->has_journal)
         return stamp_next(&engine->clock, thread->now_ns);
     thread->recorded = true;
+    thread->changed = true;
     return engine->journal.record(engine->journal.ctx, &engine->clock,
                                   thread->now_ns, change->key.hash, kind);
 }

@@ -46,9 +46,9 @@ static int init_memory(struct engine *engine,
         .given_count = config->chunk_sizes_count,
     };
     /* A file is as long as it is. */
-    int error = region_init(&engine->region, config->memory_bytes,
-                            config->in_file ? 0 : config->memory_bytes_max,
-                            page_bytes);
+    int error =
+        region_init(&engine->region, config->memory_bytes,
+                    config->in_file ? 0 : config->memory_bytes_max, page_bytes);
 
     if (error == 0 && config->in_file)
         error = region_use_file(&engine->region, config->file);
@@ -256,6 +256,21 @@ void engine_thread_settle(struct engine_thread *thread)
         return;
     thread->recorded = false;
     engine->journal.settle(engine->journal.ctx);
+}
+
+bool engine_take_changed(struct engine_thread *thread)
+{
+    bool changed = thread->changed;
+
+    thread->changed = false;
+    return changed;
+}
+
+uint64_t engine_last_change(const struct engine_thread *thread)
+{
+    const struct engine *engine = thread->engine;
+
+    return engine->has_journal ? engine->journal.last(engine->journal.ctx) : 0;
 }
 
 uint32_t engine_expires_at(const struct engine_thread *thread,

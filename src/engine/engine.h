@@ -154,6 +154,11 @@ engine_tell(struct engine_thread *thread, const char *format, ...);
 struct watch_ring *engine_thread_ring(const struct engine_thread *thread);
 /* After each batch: wakes the replication if this thread recorded anything. */
 void engine_thread_settle(struct engine_thread *thread);
+/* Did a client's request change anything since this was last asked? */
+bool engine_take_changed(struct engine_thread *thread);
+/* The journal's number of the latest change, or of one after it; 0 without a
+ * journal. */
+uint64_t engine_last_change(const struct engine_thread *thread);
 
 /* ---- keys ---- */
 

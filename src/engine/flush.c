@@ -36,6 +36,7 @@ static void tell(struct engine_thread *thread)
     if (!engine->has_journal)
         return;
     thread->recorded = true;
+    thread->changed = true;
     engine->journal.flushed(engine->journal.ctx);
 }
 

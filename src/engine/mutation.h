@@ -86,6 +86,10 @@ struct journal {
     /* A thread has finished a batch that recorded something: time to wake
      * whoever ships it. Called without any lock. */
     void (*settle)(void *ctx);
+
+    /* The highest number given so far, whoever recorded it. Called without
+     * any lock. */
+    uint64_t (*last)(void *ctx);
 };
 
 /* flush_all is state, joined by maximum: everything whose stamp is not above

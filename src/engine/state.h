@@ -34,6 +34,7 @@ struct engine_thread {
     uint32_t now_s;
     int32_t items_untold;    /* Of table.items, not yet added there. */
     bool recorded;           /* The journal was told something. */
+    bool changed;            /* And it was a client's wish. */
     bool moving;             /* What it evicts makes room for what moves. */
     struct watch_ring *ring; /* NULL without a watch: nothing is wanted. */
     const struct watch_classes *watched;

@@ -127,9 +127,9 @@ static enum sent send_pending(struct conn *conn, struct sink *sink)
     return whole ? SENT_ALL : SENT_SOME;
 }
 
-/* The socket is full: what is pending waits in a sink of the connection's
- * own, and nothing is read until it is sent. */
-static bool park_unsent(struct conn *conn)
+/* What is pending waits in a sink of the connection's own, and nothing is read
+ * until it is sent. */
+static bool park(struct conn *conn)
 {
     struct worker *worker = conn->worker;
     size_t held = 0;
@@ -143,7 +143,25 @@ static bool park_unsent(struct conn *conn)
         return broken(conn);
     }
     conn->unsent_held = (uint32_t)held;
-    return await_instead(conn, EV_WRITE) || broken(conn);
+    return true;
+}
+
+/* The socket is full. */
+static bool park_unsent(struct conn *conn)
+{
+    return park(conn) && (await_instead(conn, EV_WRITE) || broken(conn));
+}
+
+/* The peer does not have yet what the replies tell of. The client may well send
+ * more meanwhile, but mostly it does not: on_event() sees to it. */
+static bool park_held(struct conn *conn)
+{
+    return park(conn) && (hold_begin(conn) == 0 || broken(conn));
+}
+
+static bool must_hold(struct conn *conn)
+{
+    return UNLIKELY(conn->worker->holds.confirm != NULL) && hold_wants(conn);
 }
 
 static void drop_unsent(struct conn *conn)
@@ -243,6 +261,8 @@ static bool end_turn(struct conn *conn, struct slice rest)
     }
     if (!kept_save(conn, rest))
         return broken(conn);
+    if (must_hold(conn))
+        return park_held(conn);
     switch (send_pending(conn, conn->worker->sink)) {
     case SENT_ALL:
         return conn->want != SESSION_CLOSE;
@@ -286,7 +306,7 @@ static bool use_share(struct conn *conn, struct turn *turn, size_t left)
     if (turn_is_over(conn, turn, left))
         return false;
     return conn->want == SESSION_YIELD ||
-           send_pending(conn, worker->sink) == SENT_ALL;
+           (!must_hold(conn) && send_pending(conn, worker->sink) == SENT_ALL);
 }
 
 static bool run(struct conn *conn, struct slice input)
@@ -405,6 +425,15 @@ static bool run_kept(struct conn *conn)
     return run(conn, slice_make(conn->kept.data, conn->kept.size));
 }
 
+/* What was unsent is sent. */
+static bool go_on(struct conn *conn)
+{
+    if (conn->want == SESSION_DRAIN || conn->want == SESSION_YIELD ||
+        conn->want == SESSION_WATCH || conn->want == SESSION_ASK)
+        return run_kept(conn);
+    return true;
+}
+
 static bool write_unsent(struct conn *conn)
 {
     switch (send_pending(conn, conn->unsent)) {
@@ -418,12 +447,26 @@ static bool write_unsent(struct conn *conn)
     drop_unsent(conn);
     if (conn->want == SESSION_CLOSE)
         return false;
-    if (!await_instead(conn, EV_READ))
+    return await_instead(conn, EV_READ) ? go_on(conn) : broken(conn);
+}
+
+/* Mostly the socket takes them at once and is still listened to. */
+static bool write_released(struct conn *conn)
+{
+    switch (send_pending(conn, conn->unsent)) {
+    case SENT_ALL:
+        break;
+    case SENT_SOME:
+        return await_instead(conn, EV_WRITE) || broken(conn);
+    case SENT_FAILED:
         return broken(conn);
-    if (conn->want == SESSION_DRAIN || conn->want == SESSION_YIELD ||
-        conn->want == SESSION_WATCH || conn->want == SESSION_ASK)
-        return run_kept(conn);
-    return true;
+    }
+    drop_unsent(conn);
+    if (conn->want == SESSION_CLOSE)
+        return false;
+    if (event_pending(&conn->event, EV_READ, NULL) != 0)
+        return go_on(conn);
+    return await_instead(conn, EV_READ) ? go_on(conn) : broken(conn);
 }
 
 /* The first turns of a connection with TLS; what it then asks for may have
@@ -511,7 +554,7 @@ static bool end_of_turn(struct conn *conn, bool open)
     struct worker *worker = conn->worker;
 
     command_thread_settle(worker->commands);
-    if (UNLIKELY(conn->tls != NULL) && open)
+    if (UNLIKELY(conn->tls != NULL) && open && !conn_is_held(conn))
         open = follow_tls(conn);
     if (UNLIKELY(conn->want == SESSION_ASK || conn->asks) && open)
         open = follow_question(conn);
@@ -533,6 +576,10 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     if (conn->ready)
         return; /* Its turn is at the end of this round. */
+    if (UNLIKELY(conn_is_held(conn))) {
+        event_del(&conn->event); /* Its turn comes with conn_release(). */
+        return;
+    }
     begin_turn(conn);
     open = transport_is_shaken(conn) ? take_turn(conn) : shake(conn, what);
     if (!end_of_turn(conn, open))
@@ -548,6 +595,14 @@ bool conn_resume(struct conn *conn)
         conn->want == SESSION_ASK)
         return end_of_turn(conn, run_kept(conn));
     return end_of_turn(conn, take_turn(conn));
+}
+
+bool conn_release(struct conn *conn)
+{
+    INVARIANT(conn->unsent != NULL);
+
+    begin_turn(conn);
+    return end_of_turn(conn, write_released(conn));
 }
 
 bool conn_take_lines(struct conn *conn)
@@ -599,6 +654,7 @@ void conn_end(struct conn **conn_at, enum conn_end reason)
     struct conn *conn = *conn_at;
 
     worker_unqueue(conn->worker, conn);
+    hold_end(conn);
     conn_events_end(conn, reason);
     log_v(LOG_LEVEL_VV, "<%d connection closed.", conn->fd);
     if (conn->watches)

@@ -5,6 +5,7 @@
 #define SERVER_CONN_H
 
 #include "src/command/session.h"
+#include "src/server/hold.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -52,6 +53,7 @@ struct conn {
     struct session *session;
     struct sink *unsent; /* Replies the socket did not take, else NULL. While
                             there are any nothing is read. */
+    struct hold *hold;   /* NULL: they do not wait for the peer. */
     struct conn_kept kept;
     struct conn *next; /* In the worker's wheel, or its arrivals. */
     struct conn **link;
@@ -86,6 +88,14 @@ void conn_end(struct conn **conn, enum conn_end reason);
 /* The next turn of a connection that gave way to others. False: it is to end,
  * for the reason it holds. */
 MUST_CHECK bool conn_resume(struct conn *conn);
+
+/* Its unsent replies wait for the peer, not for the client. */
+static inline bool conn_is_held(const struct conn *conn)
+{
+    return conn->hold != NULL && conn->hold->link != NULL;
+}
+/* They no longer do: hold_end() was called. False: it is to end, as above. */
+MUST_CHECK bool conn_release(struct conn *conn);
 
 /* There may be lines for one that watches. False: as above. */
 MUST_CHECK bool conn_take_lines(struct conn *conn);

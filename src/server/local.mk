@@ -13,6 +13,8 @@ libserver_a_SOURCES = \
 	src/server/conns_stats.c \
 	src/server/endpoint.c \
 	src/server/endpoint.h \
+	src/server/hold.c \
+	src/server/hold.h \
 	src/server/idle_wheel.c \
 	src/server/idle_wheel.h \
 	src/server/listener.c \

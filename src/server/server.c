@@ -106,7 +106,9 @@ static int start_worker(struct server *server, size_t index)
         .held_bytes_max =
             server->config.held_bytes_max / server->config.threads,
         .tls = server->config.tls,
-        .tls_record_bytes = server->config.tls_record_bytes};
+        .tls_record_bytes = server->config.tls_record_bytes,
+        .confirm = server->config.confirm,
+        .confirm_ns = server->config.confirm_ms * NS_PER_MS};
     struct worker *worker = worker_new(&config);
     int error;
 

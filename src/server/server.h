@@ -30,6 +30,7 @@
 #define SERVER_OTHER_FDS 64
 
 struct command_thread;
+struct confirm;
 struct server;
 struct tls;
 
@@ -64,6 +65,10 @@ struct server_config {
     uint64_t stop_ms;        /* How long a stop waits for slow readers. */
     struct tls *tls; /* Of the TCP ports; NULL: none. Borrowed until free. */
     size_t tls_record_bytes; /* Replies are gathered up to this; at least 1. */
+    /* For replies that wait for the peer, and how long at most; NULL: none
+     * does. Outlives us. */
+    struct confirm *confirm;
+    uint64_t confirm_ms;
 };
 
 /* Copies nothing of the config but the struct: texts and arrays stay the

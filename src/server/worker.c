@@ -51,6 +51,13 @@ static struct conn *take_arrivals(struct worker *worker)
     return arrivals;
 }
 
+/* ---- those whose replies wait for the peer ---- */
+
+static void on_confirmed(void *arg)
+{
+    wake(arg);
+}
+
 /* ---- those that watch ---- */
 
 /* Under the lock of a watcher. */
@@ -137,6 +144,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
             conn_end(&conn, CONN_END_ERROR);
     }
     take_lines(worker);
+    if (worker->holds.first != NULL)
+        holds_review(worker);
 }
 
 /* ---- turns ---- */
@@ -237,7 +246,7 @@ static void run_round(struct worker *worker)
 /* Who watches or asks waits for us, not we for it. */
 static void kick(struct conn *conn)
 {
-    if (conn->watches || conn->asks || conn->ready)
+    if (conn->watches || conn->asks || conn->ready || conn_is_held(conn))
         return;
     METRIC_UP(conn->worker->counters.idle_kicks);
     conn_end(&conn, CONN_END_IDLE);
@@ -394,6 +403,8 @@ struct worker *worker_new(const struct worker_config *config)
     lock_init(&worker->lock, LOCK_RANK_SERVER);
     command_thread_set_wake(worker->commands, on_lines, worker);
     if (!open_all(worker) ||
+        holds_init(&worker->holds, worker, config->confirm, config->confirm_ns,
+                   on_confirmed) != 0 ||
         udp_init(&worker->udp, worker, config->listeners, config->index) != 0)
         worker_free(&worker);
     return worker;
@@ -406,6 +417,7 @@ void worker_free(struct worker **worker_at)
     if (worker == NULL)
         return;
     close_all(worker);
+    holds_fini(&worker->holds);
     udp_fini(&worker->udp);
     if (event_initialized(&worker->wake_event))
         event_del(&worker->wake_event);

@@ -12,6 +12,7 @@
 #include "src/command/session.h"
 #include "src/server/census.h"
 #include "src/server/conn.h"
+#include "src/server/hold.h"
 #include "src/server/idle_wheel.h"
 #include "src/server/registry.h"
 #include "src/server/server_metrics.h"
@@ -37,6 +38,8 @@ struct worker_config {
     uint64_t held_bytes_max; /* What its connections may hold; 0: any. */
     struct tls *tls;         /* NULL: none. */
     size_t tls_record_bytes;
+    struct confirm *confirm; /* NULL: no reply waits for the peer. */
+    uint64_t confirm_ns;     /* One that does waits so long at most. */
 };
 
 struct worker {
@@ -65,6 +68,7 @@ struct worker {
     uint64_t held_bytes; /* By connections, between turns. Read by any. */
     struct conn *ready;  /* Those that gave way, first come first served. */
     struct conn **ready_tail;
+    struct holds holds;
     struct conn *watchers[WATCH_WATCHERS_MAX];
     size_t watcher_count;
     struct conn *askers[ERRANDS_MAX];

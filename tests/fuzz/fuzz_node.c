@@ -307,6 +307,7 @@ static void say_control(struct world *world, unsigned link)
         message.ack.applied = number_of(world);
         message.ack.through_hash = number_of(world);
         message.ack.done = byte(world) & 1;
+        message.ack.prompt = message.ack.done;
         break;
     case 4:
         message.type = MESSAGE_FLUSH;

@@ -33,6 +33,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/harness/process.py \
 	tests/integration/harness/tls.py \
 	tests/integration/harness/wait.py \
+	tests/integration/test_acks.py \
 	tests/integration/test_client_libraries.py \
 	tests/integration/test_command_line.py \
 	tests/integration/test_differential.py \

@@ -307,7 +307,8 @@ REPL_STATS = '''
     repl_resync_items repl_resync_seconds repl_tombstones repl_dirty_buckets
     repl_conflicts repl_sent repl_applied repl_rejected_older repl_ring_size
     repl_ring_used repl_bytes_in repl_bytes_out repl_clock_offset_us
-    repl_refused repl_tls'''.split()
+    repl_refused repl_tls repl_semisync_on repl_semisync_waits
+    repl_semisync_timeouts repl_semisync_unconfirmed'''.split()
 
 
 def test_stats_tell_how_the_pair_is(t):

@@ -138,6 +138,13 @@ static void on_settle(void *ctx)
     host->inner.settle(host->inner.ctx);
 }
 
+static uint64_t on_last(void *ctx)
+{
+    struct host *host = ctx;
+
+    return host->inner.last(host->inner.ctx);
+}
+
 void history_listen(struct host *host)
 {
     struct journal journal = {.ctx = host,
@@ -147,7 +154,8 @@ void history_listen(struct host *host)
                               .removed_at = on_removed_at,
                               .applied = on_applied,
                               .flushed = on_flushed,
-                              .settle = on_settle};
+                              .settle = on_settle,
+                              .last = on_last};
 
     /* The node has a thread by now, which engine_set_journal() minds. */
     host->engine->journal = journal;

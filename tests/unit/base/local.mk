@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 check_PROGRAMS += \
 	tests/unit/base/test_clock \
+	tests/unit/base/test_confirm \
 	tests/unit/base/test_cursor \
 	tests/unit/base/test_error \
 	tests/unit/base/test_hash \
@@ -14,6 +15,7 @@ check_PROGRAMS += \
 	tests/unit/base/test_watch
 
 tests_unit_base_test_clock_LDADD = $(LINK_BASE) $(CHECK_LIBS)
+tests_unit_base_test_confirm_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_cursor_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_error_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_hash_LDADD = $(LINK_BASE) $(CHECK_LIBS)

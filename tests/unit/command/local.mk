@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 noinst_HEADERS += tests/unit/command/client.h
 check_PROGRAMS += \
+	tests/unit/command/test_ack \
 	tests/unit/command/test_admin \
 	tests/unit/command/test_auth \
 	tests/unit/command/test_binary \
@@ -13,6 +14,7 @@ check_PROGRAMS += \
 	tests/unit/command/test_stats \
 	tests/unit/command/test_stream
 
+tests_unit_command_test_ack_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_auth_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_binary_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_observe_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)

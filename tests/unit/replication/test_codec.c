@@ -352,6 +352,7 @@ static void assert_equal(const struct message *a, const struct message *b)
         ck_assert_uint_eq(a->ack.applied, b->ack.applied);
         ck_assert_uint_eq(a->ack.through_hash, b->ack.through_hash);
         ck_assert_int_eq(a->ack.done, b->ack.done);
+        ck_assert_int_eq(a->ack.prompt, b->ack.prompt);
         break;
     case MESSAGE_FLUSH:
         ck_assert_mem_eq(&a->flush, &b->flush, sizeof(a->flush));

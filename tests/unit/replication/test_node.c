@@ -24,6 +24,7 @@ struct side {
     bool listening;
     bool dialing;
     bool serving;
+    struct confirm *confirm;
     bool closing[NODE_LINKS_MAX];
     struct side *at_link[NODE_LINKS_MAX]; /* Who is at the other end... */
     unsigned their_link[NODE_LINKS_MAX];  /* ...and on which link there. */
@@ -156,11 +157,13 @@ static void boot(struct side *side, char name, uint64_t node, bool dials)
                                  .drain_ms = 5000,
                                  .ring_entries = 64,
                                  .tombstones_max = 16,
-                                 .random_seed = node};
+                                 .random_seed = node,
+                                 .confirm_quick_ns = NS_PER_MS};
 
-    *side = (struct side){.name = name};
+    *side = (struct side){.name = name, .confirm = confirm_new()};
     ck_assert_int_eq(engine_new(&engine, &side->engine), 0);
     config.engine = side->engine;
+    config.confirm = side->confirm;
     ck_assert_int_eq(node_new(&config, &hooks, &side->node), 0);
     side->client = engine_thread_new(side->engine);
     engine_thread_set_now(side->client, now_ns);
@@ -174,6 +177,7 @@ static void halt(struct side *side)
         engine_thread_free(&side->client);
     if (side->engine != NULL)
         engine_free(&side->engine);
+    confirm_free(&side->confirm);
 }
 
 static unsigned free_link(const struct side *side)
@@ -360,6 +364,11 @@ static struct node_status status(const struct side *side)
 
     node_status(side->node, now_ns, &now);
     return now;
+}
+
+static void note_nothing(void *ctx)
+{
+    (void)ctx;
 }
 
 /* A serves alone, B joins it. */
@@ -1073,6 +1082,161 @@ START_TEST(verify_ends_with_the_link)
 }
 END_TEST
 
+/* ---- clients that wait for the peer ---- */
+
+static void begin_to_wait(void)
+{
+    pair_up();
+    (void)confirm_join(a.confirm, note_nothing, NULL);
+    ck_assert(confirm_is_on(a.confirm));
+    ck_assert(confirm_is_on(b.confirm));
+}
+
+static enum confirm_state wait_for_last(void)
+{
+    return confirm_ask(a.confirm, 0, engine_last_change(a.client));
+}
+
+START_TEST(a_change_is_confirmed_when_the_peer_has_it)
+{
+    begin_to_wait();
+    set(&a, "k", "v");
+    ck_assert_int_eq(wait_for_last(), CONFIRM_PENDING);
+    ck_assert(pass_on(&a, 0));
+    ck_assert_int_eq(wait_for_last(), CONFIRM_PENDING);
+    ck_assert_str_eq(get(&b, "k"), "v");
+    ck_assert(pass_on(&b, 0));
+    ck_assert_int_eq(wait_for_last(), CONFIRM_DONE);
+}
+END_TEST
+
+START_TEST(nobody_waits_without_a_peer_or_while_it_joins)
+{
+    boot(&a, 'A', 1, true);
+    (void)confirm_join(a.confirm, note_nothing, NULL);
+    nobody_there(&a);
+    set(&a, "k", "v");
+    ck_assert_int_eq(wait_for_last(), CONFIRM_OFF);
+    boot(&b, 'B', 2, true);
+    connect_to(&b, &a);
+    while (strcmp(get(&b, "k"), "(none)") == 0) {
+        ck_assert_int_eq(wait_for_last(), CONFIRM_OFF);
+        ck_assert(pass_all(&a) | pass_all(&b));
+    }
+    ck_assert_int_eq(wait_for_last(), CONFIRM_OFF);
+    settle();
+    ck_assert_int_eq(wait_for_last(), CONFIRM_DONE);
+    set(&a, "k", "w");
+    ck_assert_int_eq(wait_for_last(), CONFIRM_PENDING);
+    end_link(&a, 0);
+    ck_assert_int_eq(wait_for_last(), CONFIRM_OFF);
+}
+END_TEST
+
+START_TEST(after_a_cut_what_was_missed_comes_before_any_wait)
+{
+    begin_to_wait();
+    end_link(&a, 0);
+    set(&a, "k", "v");
+    pass_time(2000);
+    ck_assert(a.dialing || b.dialing);
+    if (a.dialing)
+        connect_to(&a, &b);
+    else
+        connect_to(&b, &a);
+    while (strcmp(get(&b, "k"), "v") != 0) {
+        ck_assert_int_eq(wait_for_last(), CONFIRM_OFF);
+        ck_assert(pass_all(&a) | pass_all(&b));
+    }
+    settle();
+    ck_assert_int_eq(wait_for_last(), CONFIRM_DONE);
+}
+END_TEST
+
+START_TEST(a_log_that_lost_changes_confirms_nothing)
+{
+    char key[16];
+
+    begin_to_wait();
+    for (int i = 0; i < 200; i++) { /* The ring has 64. */
+        snprintf(key, sizeof(key), "k%d", i);
+        set(&a, key, "v");
+    }
+    while (status(&a).dirty_buckets > 0) {
+        ck_assert(pass_all(&a) | pass_all(&b));
+        if (status(&a).dirty_buckets > 0)
+            ck_assert_int_eq(wait_for_last(), CONFIRM_OFF);
+    }
+    settle();
+    ck_assert_int_eq(wait_for_last(), CONFIRM_DONE);
+}
+END_TEST
+
+/* A change that takes so long to be confirmed. */
+static void change_slowly(uint64_t ns)
+{
+    set(&a, "k", "v");
+    (void)pass_on(&a, 0);
+    now_ns += ns;
+    settle();
+}
+
+START_TEST(who_was_slow_has_to_be_quick_for_a_second)
+{
+    begin_to_wait();
+    confirm_give_up(a.confirm);
+    change_slowly(0);
+    ck_assert(confirm_is_given_up(a.confirm));
+    for (int i = 0; i < 19; i++) {
+        pass_time(50);
+        change_slowly(NS_PER_MS / 2);
+        ck_assert(confirm_is_given_up(a.confirm));
+    }
+    change_slowly(2 * NS_PER_MS);
+    for (int i = 0; i < 19; i++) {
+        pass_time(50);
+        change_slowly(NS_PER_MS / 2);
+        ck_assert(confirm_is_given_up(a.confirm));
+    }
+    pass_time(50);
+    change_slowly(NS_PER_MS / 2);
+    ck_assert(!confirm_is_given_up(a.confirm));
+    ck_assert(confirm_is_on(a.confirm));
+}
+END_TEST
+
+START_TEST(who_is_silent_is_not_quick)
+{
+    begin_to_wait();
+    set(&a, "k", "v");
+    (void)pass_on(&a, 0);
+    confirm_give_up(a.confirm);
+    for (int i = 0; i < 9; i++) {
+        pass_time(100);
+        (void)node_output(a.node, now_ns, 0, out, sizeof(out));
+    }
+    settle();
+    ck_assert(confirm_is_given_up(a.confirm));
+}
+END_TEST
+
+START_TEST(both_hurry_as_long_as_somebody_waits)
+{
+    begin_to_wait();
+    ck_assert(!node_is_prompt(a.node));
+    ck_assert(!node_is_prompt(b.node));
+    set(&a, "k", "v");
+    ck_assert_int_eq(wait_for_last(), CONFIRM_PENDING);
+    settle();
+    ck_assert(node_is_prompt(a.node));
+    ck_assert(node_is_prompt(b.node));
+    pass_time(150);
+    settle();
+    ck_assert(!node_is_prompt(a.node));
+    ck_assert(!node_is_prompt(b.node));
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
     tcase_add_checked_fixture(tests, begin, end);
@@ -1109,6 +1273,13 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, verify_ends_with_the_link);
     tcase_add_test(tests, who_cannot_compare_gets_all);
     tcase_add_test(tests, an_answer_to_no_question_ends_the_link);
+    tcase_add_test(tests, a_change_is_confirmed_when_the_peer_has_it);
+    tcase_add_test(tests, nobody_waits_without_a_peer_or_while_it_joins);
+    tcase_add_test(tests, after_a_cut_what_was_missed_comes_before_any_wait);
+    tcase_add_test(tests, a_log_that_lost_changes_confirms_nothing);
+    tcase_add_test(tests, who_was_slow_has_to_be_quick_for_a_second);
+    tcase_add_test(tests, who_is_silent_is_not_quick);
+    tcase_add_test(tests, both_hurry_as_long_as_somebody_waits);
 }
 
 UNIT_MAIN("node", add_tests)
