@@ -18,4 +18,6 @@ tests_sim_sim_CPPFLAGS = $(AM_CPPFLAGS) -DRULES_BREAKABLE=1
 tests_sim_sim_LDADD = libreplwire.a $(LINK_ENGINE) $(PROTOBUF_C_LIBS)
 $(tests_sim_sim_OBJECTS): proto/replication.pb-c.h
 
-dist_check_SCRIPTS += tests/sim/rules_bite
+if !INSTRUMENTED
+dist_check_SCRIPTS += tests/sim/rules_bite tests/sim/run
+endif
