@@ -303,6 +303,24 @@ static void check_one_link(struct world *world)
                "both have node bit %u", world->hosts[0].node->peer.node_bit);
 }
 
+unsigned check_differing(struct world *world, bool lasting)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < world->knobs.keys; i++) {
+        struct holding held[HOSTS];
+        bool ends = false;
+
+        for (unsigned n = 0; n < HOSTS; n++) {
+            held[n] = host_holds(&world->hosts[n], world->keys[i].hash);
+            ends |= held[n].live && ends_soon(&world->hosts[n], &held[n]);
+        }
+        count += !(ends && lasting) && (held[0].live != held[1].live ||
+                                        held[0].stamp != held[1].stamp);
+    }
+    return count;
+}
+
 /* Clocks that are apart round the ends of lives, which digests tell. */
 static bool has_same(struct world *world, const struct node_groups *groups,
                      size_t group)

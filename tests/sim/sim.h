@@ -49,6 +49,7 @@
     X(ONE_LINK, "one link and no other remains") \
     X(EXPIRY, "both hosts agree on the end of a life") \
     X(DIGEST, "digests are equal where contents are, and only there") \
+    X(VERIFY, "verify finds what differs and nothing else") \
     X(HOOKS, "the node keeps to its driver's rules")
 
 enum check {
@@ -88,6 +89,7 @@ struct knobs {
     unsigned suspends; /* In 1000: a stop without a farewell. */
     unsigned warm;     /* Percent of the stops that leave a snapshot... */
     unsigned copies;   /* ...and of the starts from one that was kept too. */
+    unsigned verifies; /* In 1000. */
     unsigned writes;   /* Percent of steps with client work. */
     unsigned steps;
 };
@@ -205,6 +207,7 @@ struct key_history {
 struct world {
     uint64_t seed;
     struct dice dice;
+    struct dice verify_dice; /* Of its own: verify changes nothing. */
     struct knobs knobs;
     uint64_t now_ns;
     unsigned step;
@@ -242,6 +245,9 @@ __attribute__((format(printf, 4, 5))) bool check_that(struct world *world,
                                                       const char *format, ...);
 void check_step(struct world *world);
 void check_end(struct world *world);
+/* Keys of which the hosts hold different versions; without those whose life
+ * ends just now. */
+unsigned check_differing(struct world *world, bool lasting);
 /* All is told and nothing is under way. */
 bool check_is_quiet(struct world *world);
 

@@ -12,6 +12,7 @@
 
 #define TRACE_ROOM (4 * MIB)
 #define HEAL_STEPS_MAX 12000
+#define VERIFY_STEPS_MAX 4000
 #define HEAL_SETTLE_NS (3 * NS_PER_S)
 #define START_NS (1700000000ull * NS_PER_S / QUANTUM_NS * QUANTUM_NS)
 
@@ -143,6 +144,8 @@ void world_init(struct world *world, uint64_t seed, bool tracing)
     choose_bounds(&world->dice, &world->knobs);
     choose_net(&world->dice, &world->knobs);
     choose_faults(&world->dice, &world->knobs);
+    world->verify_dice.state = ~seed;
+    world->knobs.verifies = (unsigned)PICK(&world->verify_dice, 0, 0, 10, 50);
     restart_init(world);
     history_init(world);
 }
@@ -236,6 +239,19 @@ static void suspend_some(struct world *world)
         host_suspend(world, index);
 }
 
+/* No harm, but it must not do any. */
+static void verify_some(struct world *world)
+{
+    struct dice *dice = &world->verify_dice;
+    struct host *host = &world->hosts[dice_below(dice, HOSTS)];
+    bool repair = dice_percent(dice, 50);
+
+    if (host->up && !host->stopping &&
+        node_verify(host->node, host_now(world, host->index), repair) == NULL)
+        world_trace(world, "host %u verifies%s", host->index,
+                    repair ? " and repairs" : "");
+}
+
 static void do_harm(struct world *world)
 {
     const struct knobs *knobs = &world->knobs;
@@ -254,6 +270,8 @@ static void do_harm(struct world *world)
         stop_some(world);
     if (per_mille(&world->dice, knobs->suspends))
         suspend_some(world);
+    if (per_mille(&world->verify_dice, knobs->verifies))
+        verify_some(world);
 }
 
 static void end_of_partition(struct world *world)
@@ -320,6 +338,37 @@ static void run_step(struct world *world)
     check_step(world);
 }
 
+/* Lives that end meanwhile make less to differ. */
+static void verify(struct world *world)
+{
+    struct host *host = &world->hosts[dice_below(&world->dice, HOSTS)];
+    unsigned most = check_differing(world, false);
+    struct node_verified result;
+    const char *why;
+
+    for (unsigned i = 0; i < VERIFY_STEPS_MAX; i++) {
+        if (!node_verify_is_running(host->node))
+            break; /* One that began before. */
+        run_step(world);
+    }
+    why = node_verify(host->node, host_now(world, host->index), false);
+    if (!check_that(world, CHECK_VERIFY, why == NULL, "no verify: %s", why))
+        return;
+    for (unsigned i = 0; i < VERIFY_STEPS_MAX; i++) {
+        if (!node_verify_is_running(host->node))
+            break;
+        run_step(world);
+    }
+    check_that(world, CHECK_VERIFY, node_verify_result(host->node, &result),
+               "verify was cut short");
+    check_that(world, CHECK_VERIFY,
+               result.differing <= most &&
+                   result.differing >= check_differing(world, true) &&
+                   result.unsettled == 0,
+               "verify finds %llu differing, not %u",
+               (unsigned long long)result.differing, most);
+}
+
 void world_run(struct world *world)
 {
     uint64_t healed_ns;
@@ -335,4 +384,6 @@ void world_run(struct world *world)
     }
     if (!world->failed)
         check_end(world);
+    if (!world->failed)
+        verify(world);
 }
