@@ -359,13 +359,18 @@ size_t node_answer_put(struct node *node, char *out, size_t room)
 
 /* ---- a link ---- */
 
+bool node_compare_is_known(const struct node *node)
+{
+    return (node->theirs.features & MESSAGE_FEATURE_DIGEST) != 0;
+}
+
 bool node_compare_is_wanted(const struct node *node)
 {
     uint64_t items = engine_items(node->config.engine);
 
     /* Where the peer has next to nothing, sending all costs less. */
-    return (node->theirs.features & MESSAGE_FEATURE_DIGEST) != 0 && items > 0 &&
-           node->theirs.items > 0 && node->theirs.items >= items / 8;
+    return node_compare_is_known(node) && items > 0 && node->theirs.items > 0 &&
+           node->theirs.items >= items / 8;
 }
 
 void node_compare_reset(struct node *node)

@@ -414,7 +414,8 @@ void node_scan_confirmed(struct node *node, uint64_t through_hash, bool done);
  * came. */
 uint64_t node_groups_look(struct node *node, struct node_groups *groups,
                           uint64_t from, uint64_t to, size_t count);
-/* Is comparing cheaper than to send all? */
+/* Does the peer know how to compare, and is that cheaper than to send all? */
+bool node_compare_is_known(const struct node *node);
 bool node_compare_is_wanted(const struct node *node);
 void node_compare_reset(struct node *node);
 /* Looks at the hashes from `from` on, at most to `to`, in groups of about so

@@ -68,7 +68,12 @@ const char *node_resync(struct node *node, uint64_t now_ns,
         return "paused";
     if (is_resyncing(node))
         return "a resync is under way";
-    journal_doubt(node->log, kind == RESYNC_FULL);
+    if (kind == RESYNC_DIGEST && (node_verify_is_running(node) ||
+                                  node->compare.state == NODE_COMPARE_ASKED))
+        return "a verify is under way";
+    if (kind == RESYNC_DIGEST && !node_compare_is_known(node))
+        return "the peer cannot compare";
+    journal_doubt(node->log, kind != RESYNC_DELTA);
     node->send.plan = kind;
     node->send.plan_items = engine_items(node->config.engine);
     node->send.caught_up = false; /* It is worth a line. */

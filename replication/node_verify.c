@@ -50,7 +50,7 @@ const char *node_verify(struct node *node, uint64_t now_ns, bool repair)
     node_touch_time(node, now_ns);
     if (node->peer.state != PEER_PAIRED)
         return "not paired";
-    if ((node->theirs.features & MESSAGE_FEATURE_DIGEST) == 0)
+    if (!node_compare_is_known(node))
         return "the peer cannot compare";
     if (verify->phase != NODE_VERIFY_IDLE)
         return "already under way";

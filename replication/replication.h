@@ -78,7 +78,8 @@ void replication_save(struct replication *replication, struct writer *out);
  *
  *   status                 lines about the pair, then END
  *   pause, resume          shipping to the peer
- *   resync [full|delta]    answered when the peer has confirmed it
+ *   resync [full|delta|digest]  answered when the peer has confirmed it
+ *   verify [repair]        answered with what differs
  *   handoff                answered when the peer has everything; the daemon
  *                          then stops
  *

@@ -137,6 +137,88 @@ static const char *resync_delta(struct replication *replication,
     return resync(replication, now_ns, errand, RESYNC_DELTA);
 }
 
+static const char *resync_digest(struct replication *replication,
+                                 uint64_t now_ns, struct errand *errand)
+{
+    return resync(replication, now_ns, errand, RESYNC_DIGEST);
+}
+
+static enum node_progress verify_progress(const struct replication *replication,
+                                          uint64_t now_ns)
+{
+    (void)now_ns;
+    return node_verify_is_running(replication->node) ? NODE_UNDER_WAY
+                                                     : NODE_DONE;
+}
+
+static bool is_plain(const struct node_differing *key)
+{
+    for (size_t i = 0; i < key->size; i++) {
+        if (key->bytes[i] <= ' ' || key->bytes[i] > '~')
+            return false;
+    }
+    return key->size > 0;
+}
+
+/* One that is not here, or cannot be shown, goes by its hash. */
+static void put_key(struct errand *errand, const struct node_differing *key)
+{
+    if (is_plain(key))
+        errand_put(errand, "DIFFERS %.*s\r\n", (int)key->size, key->bytes);
+    else
+        errand_put(errand, "DIFFERS #%016llx\r\n",
+                   (unsigned long long)key->hash);
+}
+
+static void tell_verified(struct replication *replication,
+                          struct errand *errand)
+{
+    struct node_verified result;
+
+    if (!node_verify_result(replication->node, &result)) {
+        errand_put(errand, "SERVER_ERROR the peer is gone, or did not keep "
+                           "up\r\n");
+        errand_done(&errand);
+        return;
+    }
+    errand_put(errand, "VERIFY items=%llu differing=%llu missing_here=%llu ",
+               (unsigned long long)result.items,
+               (unsigned long long)result.differing,
+               (unsigned long long)result.missing_here);
+    errand_put(errand, "missing_there=%llu unsettled=%llu repaired=%llu\r\n",
+               (unsigned long long)result.missing_there,
+               (unsigned long long)result.unsettled,
+               (unsigned long long)result.repaired);
+    for (size_t i = 0; i < result.keys_count; i++)
+        put_key(errand, &result.keys[i]);
+    errand_put(errand, "END\r\n");
+    errand_done(&errand);
+}
+
+static const char *begin_verify(struct replication *replication,
+                                uint64_t now_ns, struct errand *errand,
+                                bool repair)
+{
+    const struct order order = {errand, verify_progress, tell_verified};
+    const char *why = node_verify(replication->node, now_ns, repair);
+
+    if (why == NULL)
+        await(replication, &order);
+    return why;
+}
+
+static const char *verify(struct replication *replication, uint64_t now_ns,
+                          struct errand *errand)
+{
+    return begin_verify(replication, now_ns, errand, false);
+}
+
+static const char *verify_and_repair(struct replication *replication,
+                                     uint64_t now_ns, struct errand *errand)
+{
+    return begin_verify(replication, now_ns, errand, true);
+}
+
 static enum node_progress
 handoff_progress(const struct replication *replication, uint64_t now_ns)
 {
@@ -174,9 +256,15 @@ static const struct {
     const char *words;
     order_fn *fn;
 } rows[] = {
-    {"status", tell_status},      {"pause", pause_shipping},
-    {"resume", resume_shipping},  {"resync", resync_full},
-    {"resync full", resync_full}, {"resync delta", resync_delta},
+    {"status", tell_status},
+    {"pause", pause_shipping},
+    {"resume", resume_shipping},
+    {"resync", resync_full},
+    {"resync full", resync_full},
+    {"resync delta", resync_delta},
+    {"resync digest", resync_digest},
+    {"verify", verify},
+    {"verify repair", verify_and_repair},
     {"handoff", hand_off},
 };
 
@@ -200,7 +288,8 @@ static void begin(struct replication *replication, uint64_t now_ns,
         return;
     }
     errand_put(errand, "CLIENT_ERROR usage: repl status|pause|resume|"
-                       "resync [full|delta]|handoff\r\n");
+                       "resync [full|delta|digest]|verify [repair]|"
+                       "handoff\r\n");
     errand_done(&errand);
 }
 

@@ -51,6 +51,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_pair_operated.py \
 	tests/integration/test_pair_security.py \
 	tests/integration/test_pair_split.py \
+	tests/integration/test_pair_verify.py \
 	tests/integration/test_readme.py \
 	tests/integration/test_real_clients.py \
 	tests/integration/test_restart.py \
