@@ -6,11 +6,24 @@
 
 #include <stdlib.h>
 
-#define OFFSET_MAX_NS ((int64_t)1 << 62)
+#define OFFSET_MAX_NS ((int64_t)1 << 61)
+#define SET_NS (500 * NS_PER_MS) /* What clocks may drift between samples. */
 
 void node_offset_reset(struct node_offset *offset)
 {
     *offset = (struct node_offset){0};
+}
+
+/* A sample is wrong by half its round trip at most. Two that are further apart
+ * than that are of different clocks: a node that comes back on the same data
+ * after its machine was set. */
+static bool was_set(const struct node_offset *offset, int64_t offset_ns,
+                    uint64_t round_ns)
+{
+    uint64_t doubt_ns = round_ns / 2 + offset->round_ns / 2 + SET_NS;
+
+    return offset->count > 0 &&
+           (uint64_t)llabs(offset_ns - offset->best_ns) > doubt_ns;
 }
 
 void node_offset_add(struct node_offset *offset, int64_t offset_ns,
@@ -19,7 +32,9 @@ void node_offset_add(struct node_offset *offset, int64_t offset_ns,
     unsigned best = 0;
 
     if (offset_ns > OFFSET_MAX_NS || offset_ns < -OFFSET_MAX_NS)
-        return; /* Nobody's clock is centuries away. */
+        return; /* Nobody's clock is decades away. */
+    if (was_set(offset, offset_ns, round_ns))
+        offset->count = offset->at = 0;
     offset->sample[offset->at].offset_ns = offset_ns;
     offset->sample[offset->at].round_ns = round_ns;
     offset->at = (offset->at + 1) % NODE_OFFSET_SAMPLES;

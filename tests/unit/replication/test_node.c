@@ -26,6 +26,7 @@ struct side {
     bool serving;
     struct confirm *confirm;
     bool closing[NODE_LINKS_MAX];
+    uint64_t ahead_ns; /* Of the clock that is right. */
     struct side *at_link[NODE_LINKS_MAX]; /* Who is at the other end... */
     unsigned their_link[NODE_LINKS_MAX];  /* ...and on which link there. */
 };
@@ -136,6 +137,11 @@ static void on_serve(void *ctx)
 
 /* ---- two sides and what lies between ---- */
 
+static uint64_t time_of(const struct side *side)
+{
+    return now_ns + side->ahead_ns;
+}
+
 static void boot(struct side *side, char name, uint64_t node, bool dials)
 {
     struct engine_config engine = {.memory_bytes = 16 * MIB,
@@ -203,15 +209,15 @@ static void connect_to(struct side *from, struct side *to)
     to->at_link[there] = from;
     from->their_link[here] = there;
     to->their_link[there] = here;
-    node_dialed(from->node, now_ns, here);
-    node_accepted(to->node, now_ns, there);
+    node_dialed(from->node, time_of(from), here);
+    node_accepted(to->node, time_of(to), there);
 }
 
 static void nobody_there(struct side *from)
 {
     ck_assert(from->dialing);
     from->dialing = false;
-    node_dial_failed(from->node, now_ns, "refused");
+    node_dial_failed(from->node, time_of(from), "refused");
 }
 
 static void end_link(struct side *side, unsigned link)
@@ -221,12 +227,12 @@ static void end_link(struct side *side, unsigned link)
 
     side->at_link[link] = NULL;
     side->closing[link] = false;
-    node_lost(side->node, now_ns, link, "closed");
+    node_lost(side->node, time_of(side), link, "closed");
     if (other == NULL || other->node == NULL || other->at_link[there] != side)
         return;
     other->at_link[there] = NULL;
     other->closing[there] = false;
-    node_lost(other->node, now_ns, there, "closed");
+    node_lost(other->node, time_of(other), there, "closed");
 }
 
 static void deliver(struct side *to, unsigned link, struct slice bytes)
@@ -234,7 +240,7 @@ static void deliver(struct side *to, unsigned link, struct slice bytes)
     size_t needed;
 
     while (bytes.size > 0) {
-        size_t taken = node_received(to->node, now_ns, link, bytes, &needed);
+        size_t taken = node_received(to->node, time_of(to), link, bytes, &needed);
 
         ck_assert_uint_gt(taken, 0);
         bytes.data += taken;
@@ -250,7 +256,7 @@ static bool pass_on(struct side *from, unsigned link)
 
     if (to == NULL)
         return false;
-    size = node_output(from->node, now_ns, link, out, sizeof(out));
+    size = node_output(from->node, time_of(from), link, out, sizeof(out));
     if (size > 0) {
         note_frames(from, to, slice_make(out, size));
         deliver(to, from->their_link[link], slice_make(out, size));
@@ -287,9 +293,9 @@ static void pass_time(uint64_t ms)
 {
     now_ns += ms * NS_PER_MS;
     if (a.node != NULL)
-        node_tick(a.node, now_ns);
+        node_tick(a.node, time_of(&a));
     if (b.node != NULL)
-        node_tick(b.node, now_ns);
+        node_tick(b.node, time_of(&b));
 }
 
 static void expect_trace(const char *text)
@@ -946,6 +952,45 @@ START_TEST(an_answer_to_no_question_ends_the_link)
 }
 END_TEST
 
+/* ---- clocks ---- */
+
+/* That of B is set while the link is down, as by a restart on the same data:
+ * what was measured before it says nothing any more. */
+START_TEST(a_clock_that_was_set_is_measured_anew)
+{
+    const int64_t ten_minutes_us = 600 * 1000 * 1000;
+
+    pair_up();
+    for (unsigned beat = 0; beat < 20; beat++) {
+        pass_time(200);
+        settle();
+    }
+    ck_assert_int_eq(status(&a).clock_offset_us, 0);
+    end_link(&b, 0);
+    b.ahead_ns = 600 * NS_PER_S;
+    pass_time(1000);
+    connect_to(&b, &a);
+    settle();
+    ck_assert_int_eq(status(&a).clock_offset_us, ten_minutes_us);
+    ck_assert_int_eq(status(&b).clock_offset_us, -ten_minutes_us);
+}
+END_TEST
+
+START_TEST(a_long_round_trip_does_not_spoil_a_short_one)
+{
+    struct node_offset offset = {.count = 0};
+
+    node_offset_add(&offset, 5 * NS_PER_S, NS_PER_MS);
+    node_offset_add(&offset, 6 * NS_PER_S, 3 * NS_PER_S);
+    ck_assert_int_eq(offset.best_ns, 5 * NS_PER_S);
+    /* Half of both round trips cannot explain this one. */
+    node_offset_add(&offset, 8 * NS_PER_S, 3 * NS_PER_S);
+    ck_assert_int_eq(offset.best_ns, 8 * NS_PER_S);
+    node_offset_add(&offset, INT64_MIN, NS_PER_MS);
+    ck_assert_int_eq(offset.best_ns, 8 * NS_PER_S);
+}
+END_TEST
+
 /* ---- verify ---- */
 
 static struct node_verified verified(struct side *side, bool repair)
@@ -1266,6 +1311,8 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, whoever_hashes_otherwise_is_left);
     tcase_add_test(tests, an_acknowledgement_of_the_future_is_a_lie);
     tcase_add_test(tests, a_config_that_cannot_work_is_refused);
+    tcase_add_test(tests, a_clock_that_was_set_is_measured_anew);
+    tcase_add_test(tests, a_long_round_trip_does_not_spoil_a_short_one);
     tcase_add_test(tests, strangers_that_hold_the_same_compare_it);
     tcase_add_test(tests, verify_finds_no_difference_where_there_is_none);
     tcase_add_test(tests, verify_finds_what_differs_and_mends_it);
