@@ -289,6 +289,39 @@ static void check_key(struct world *world, const struct key_history *key)
     check_flushed(world, key, held);
 }
 
+/* The peer has it, or had it and has something newer, or nothing for a reason
+ * of its own. */
+static bool has_got(struct host *peer, const struct key_history *key,
+                    const struct holding *holding)
+{
+    struct holding theirs = host_holds(peer, key->hash);
+    struct flush_state flush;
+
+    engine_flush_state(peer->engine, &flush);
+    return (theirs.live && theirs.stamp >= holding->stamp) ||
+           key->own[peer->index] > holding->stamp ||
+           key->let_go[peer->index] >= holding->stamp ||
+           flush.floor >= holding->stamp || peer->world->crowded ||
+           peer->world->floors_rose;
+}
+
+void check_handoff(struct world *world, struct host *host)
+{
+    struct host *peer = &world->hosts[1 - host->index];
+
+    for (unsigned i = 0; i < world->knobs.keys; i++) {
+        const struct key_history *key = &world->keys[i];
+        struct holding holding = host_holds(host, key->hash);
+
+        if (holding.live && holding.stamp <= host->handed &&
+            !ends_soon(host, &holding))
+            check_that(world, CHECK_HANDOFF, has_got(peer, key, &holding),
+                       "host %u handed off, but %s @%llx is not there",
+                       host->index, key->name,
+                       (unsigned long long)holding.stamp);
+    }
+}
+
 static void check_one_link(struct world *world)
 {
     unsigned conns = 0;

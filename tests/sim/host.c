@@ -455,6 +455,7 @@ void host_run(struct world *world, unsigned index)
     if (now(host) >= node_deadline(host->node))
         node_tick(host->node, now(host));
     upkeep(host);
+    orders_look(host);
     stop_if_drained(host);
 }
 

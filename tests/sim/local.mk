@@ -6,6 +6,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/client.c \
 	tests/sim/history.c \
 	tests/sim/host.c \
+	tests/sim/orders.c \
 	tests/sim/restart.c \
 	tests/sim/sim.c \
 	tests/sim/sim.h \

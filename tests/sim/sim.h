@@ -4,7 +4,8 @@
  * is a number that can be run again.
  *
  * sim.c runs seeds, world.c makes things happen, wire.c carries bytes,
- * host.c drives one node as the daemon would, restart.c keeps what one leaves
+ * host.c drives one node as the daemon would, orders.c is its operator,
+ * restart.c keeps what one leaves
  * for its next life, client.c makes changes, history.c remembers what was
  * acknowledged, check.c holds nodes to it. */
 #ifndef SIM_SIM_H
@@ -50,7 +51,8 @@
     X(EXPIRY, "both hosts agree on the end of a life") \
     X(DIGEST, "digests are equal where contents are, and only there") \
     X(VERIFY, "verify finds what differs and nothing else") \
-    X(HOOKS, "the node keeps to its driver's rules")
+    X(HOOKS, "the node keeps to its driver's rules") \
+    X(HANDOFF, "what a handoff found acknowledged is at the peer")
 
 enum check {
 #define X(name, words) CHECK_##name,
@@ -90,6 +92,7 @@ struct knobs {
     unsigned warm;     /* Percent of the stops that leave a snapshot... */
     unsigned copies;   /* ...and of the starts from one that was kept too. */
     unsigned verifies; /* In 1000. */
+    unsigned orders;   /* In 1000: pause, resume, resync, handoff. */
     unsigned writes;   /* Percent of steps with client work. */
     unsigned steps;
 };
@@ -149,6 +152,8 @@ struct host {
     bool serving;
     bool stopping;
     bool leaves; /* And will come back warm. */
+    bool hands_off;
+    stamp_t handed; /* The highest stamp when that began. */
     bool dialing;
     uint64_t dial_due_ns;
     bool met; /* Has been paired in this life and all was told. */
@@ -208,6 +213,7 @@ struct world {
     uint64_t seed;
     struct dice dice;
     struct dice verify_dice; /* Of its own: verify changes nothing. */
+    struct dice operator; /* Its own, lest other seeds change. */
     struct knobs knobs;
     uint64_t now_ns;
     unsigned step;
@@ -248,6 +254,7 @@ void check_end(struct world *world);
 /* Keys of which the hosts hold different versions; without those whose life
  * ends just now. */
 unsigned check_differing(struct world *world, bool lasting);
+void check_handoff(struct world *world, struct host *host);
 /* All is told and nothing is under way. */
 bool check_is_quiet(struct world *world);
 
@@ -276,6 +283,13 @@ void host_suspend(struct world *world, unsigned index);
 void host_run(struct world *world, unsigned index);
 uint64_t host_now(const struct world *world, unsigned index);
 void host_fini(struct host *host);
+
+/* orders.c */
+void order_some(struct world *world);
+/* An order that takes its time may be through. */
+void orders_look(struct host *host);
+/* Ends what would keep the hosts apart for ever. */
+void orders_end(struct world *world);
 
 /* restart.c */
 void restart_init(struct world *world);

@@ -129,12 +129,16 @@ static void choose_faults(struct dice *dice, struct knobs *knobs)
     knobs->suspends = (unsigned)PICK(dice, 0, 0, 4, 8);
     knobs->warm = (unsigned)PICK(dice, 0, 50, 100);
     knobs->copies = dice_percent(dice, 40) ? 70 : 0;
+    knobs->orders = dice_percent(&(struct dice){dice->state}, 40) ? 20 : 0;
 }
 
 void world_init(struct world *world, uint64_t seed, bool tracing)
 {
-    *world = (struct world){
-        .seed = seed, .dice = {seed}, .now_ns = START_NS, .tracing = tracing};
+    *world = (struct world){.seed = seed,
+                            .dice = {seed},
+                            .operator= {~seed},
+                            .now_ns = START_NS,
+                            .tracing = tracing};
     if (tracing) {
         world->trace = memory_new(1, TRACE_ROOM);
         INVARIANT(world->trace != NULL);
@@ -272,6 +276,8 @@ static void do_harm(struct world *world)
         suspend_some(world);
     if (per_mille(&world->verify_dice, knobs->verifies))
         verify_some(world);
+    if (per_mille(&world->operator, knobs->orders))
+        order_some(world);
 }
 
 static void end_of_partition(struct world *world)
@@ -290,6 +296,7 @@ static void heal(struct world *world)
         world->conns[i].stalled_until_ns = world->now_ns;
     for (unsigned i = 0; i < HOSTS; i++)
         world->hosts[i].frozen_until_ns = world->now_ns;
+    orders_end(world);
     world_trace(world, "all faults end");
 }
 

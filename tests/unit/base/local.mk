@@ -3,8 +3,10 @@ check_PROGRAMS += \
 	tests/unit/base/test_clock \
 	tests/unit/base/test_confirm \
 	tests/unit/base/test_cursor \
+	tests/unit/base/test_errand \
 	tests/unit/base/test_error \
 	tests/unit/base/test_hash \
+	tests/unit/base/test_histogram \
 	tests/unit/base/test_lock \
 	tests/unit/base/test_log \
 	tests/unit/base/test_memory \
@@ -17,6 +19,8 @@ check_PROGRAMS += \
 tests_unit_base_test_clock_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_confirm_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_cursor_LDADD = $(LINK_BASE) $(CHECK_LIBS)
+tests_unit_base_test_errand_LDADD = $(LINK_BASE) $(CHECK_LIBS)
+tests_unit_base_test_histogram_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_error_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_hash_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_lock_LDADD = $(LINK_BASE) $(CHECK_LIBS)
