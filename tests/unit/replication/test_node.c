@@ -1190,8 +1190,9 @@ START_TEST(after_a_cut_what_was_missed_comes_before_any_wait)
     else
         connect_to(&b, &a);
     while (strcmp(get(&b, "k"), "v") != 0) {
+        (void)pass_all(&b);
+        (void)pass_all(&a);
         ck_assert_int_eq(wait_for_last(), CONFIRM_OFF);
-        ck_assert(pass_all(&a) | pass_all(&b));
     }
     settle();
     ck_assert_int_eq(wait_for_last(), CONFIRM_DONE);
@@ -1207,11 +1208,9 @@ START_TEST(a_log_that_lost_changes_confirms_nothing)
         snprintf(key, sizeof(key), "k%d", i);
         set(&a, key, "v");
     }
-    while (status(&a).dirty_buckets > 0) {
-        ck_assert(pass_all(&a) | pass_all(&b));
-        if (status(&a).dirty_buckets > 0)
-            ck_assert_int_eq(wait_for_last(), CONFIRM_OFF);
-    }
+    ck_assert(pass_all(&a));
+    ck_assert_uint_gt(status(&a).dirty_buckets, 0);
+    ck_assert_int_eq(wait_for_last(), CONFIRM_OFF);
     settle();
     ck_assert_int_eq(wait_for_last(), CONFIRM_DONE);
 }
