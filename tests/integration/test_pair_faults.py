@@ -243,3 +243,4 @@ def test_a_peer_that_says_hello_and_then_nonsense_is_dropped(t):
     pair = Pair(node, peer).await_paired().settle()
     keys = [f'k{number}' for number in range(1000)] + ['k']
     assert len(pair.await_equal(keys)) == 1001
+    pair.verify()

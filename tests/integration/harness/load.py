@@ -167,6 +167,7 @@ class Load:
         keys = SHARED + [key for writer in self.writers
                          for key in writer.keys + [writer.counter]]
         held = self.pair.await_equal(keys)
+        self.pair.verify()
         for writer in self.writers:
             for key, value in writer.known.items():
                 got = held[key][2] if key in held else None

@@ -177,6 +177,16 @@ class Pair:
         wait_for('both nodes paired with nothing in flight', quiet)
         return self
 
+    def verify(self):
+        """Both nodes compare all that they hold, and find no difference."""
+        for node in self.nodes:
+            line = node.c.command('repl verify')
+            assert line.startswith('VERIFY '), f'{node.name}: {line}'
+            node.c.expect(b'END\r\n')
+            found = dict(word.split('=') for word in line.split()[1:])
+            del found['items']
+            assert set(found.values()) == {'0'}, f'{node.name}: {line}'
+
     def await_equal(self, keys):
         """Returns when both nodes hold the same of these keys, with equal
         flags, versions and values; returns that content."""
