@@ -68,6 +68,6 @@ bool codec_batch_add(struct codec_batch *batch, const struct mutation *mutation,
 /* Returns the frame's bytes. */
 size_t codec_batch_end(struct codec_batch *batch, uint64_t through);
 /* What a mutation takes in a batch at most, beyond key and value. */
-#define CODEC_MUTATION_OVERHEAD 64
+#define CODEC_MUTATION_OVERHEAD 128
 
 #endif

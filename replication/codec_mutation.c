@@ -6,6 +6,8 @@
  *   Batch:    { 0a size Mutation } ...  10 through
  *   Mutation: 08 kind  11 hash  19 stamp  25 expires_at_s  2d client_flags
  *             30 state  39 cas  42 size key  4a size value
+ *             51 base_stamp  59 base  61 share_0  69 counted_0
+ *             71 share_1  79 counted_1
  *   Part:     0a size Mutation  10 value_size  18 offset  22 size data
  *             28 through
  *
@@ -37,6 +39,12 @@ enum mutation_field {
     MUTATION_FIELD_CAS,
     MUTATION_FIELD_KEY,
     MUTATION_FIELD_VALUE,
+    MUTATION_FIELD_BASE_STAMP,
+    MUTATION_FIELD_BASE,
+    MUTATION_FIELD_SHARE_0,
+    MUTATION_FIELD_COUNTED_0,
+    MUTATION_FIELD_SHARE_1,
+    MUTATION_FIELD_COUNTED_1,
 };
 
 enum batch_field {
@@ -136,6 +144,35 @@ static size_t head_size(const struct mutation *mutation)
            bytes_size(mutation->key.size);
 }
 
+/* Behind the value, which is what an older peer takes. */
+static size_t tally_size(const struct tally *tally)
+{
+    if (tally->base_stamp == STAMP_NONE)
+        return 0;
+    return 9u + (tally->base != 0 ? 9u : 0u) +
+           (tally->share[0] != 0 ? 9u : 0u) +
+           (tally->counted[0] != 0 ? 9u : 0u) +
+           (tally->share[1] != 0 ? 9u : 0u) +
+           (tally->counted[1] != 0 ? 9u : 0u);
+}
+
+static char *put_tally(char *at, const struct tally *tally)
+{
+    if (tally->base_stamp == STAMP_NONE)
+        return at;
+    at = put_fixed64(at, TAG(MUTATION_FIELD_BASE_STAMP, WIRE_FIXED64),
+                     tally->base_stamp);
+    at = put_fixed64(at, TAG(MUTATION_FIELD_BASE, WIRE_FIXED64), tally->base);
+    at = put_fixed64(at, TAG(MUTATION_FIELD_SHARE_0, WIRE_FIXED64),
+                     (uint64_t)tally->share[0]);
+    at = put_fixed64(at, TAG(MUTATION_FIELD_COUNTED_0, WIRE_FIXED64),
+                     tally->counted[0]);
+    at = put_fixed64(at, TAG(MUTATION_FIELD_SHARE_1, WIRE_FIXED64),
+                     (uint64_t)tally->share[1]);
+    return put_fixed64(at, TAG(MUTATION_FIELD_COUNTED_1, WIRE_FIXED64),
+                       tally->counted[1]);
+}
+
 static char *put_head(char *at, const struct mutation *mutation)
 {
     INVARIANT(mutation->key.size <= MESSAGE_KEY_MAX);
@@ -172,7 +209,8 @@ bool codec_batch_begin(struct codec_batch *batch, char *out, size_t room)
 bool codec_batch_add(struct codec_batch *batch, const struct mutation *mutation,
                      size_t value_size, codec_fill_fn *fill, void *ctx)
 {
-    size_t size = head_size(mutation) + bytes_size(value_size);
+    size_t size = head_size(mutation) + bytes_size(value_size) +
+                  tally_size(&mutation->tally);
     char *at = batch->out + batch->used;
 
     if (batch->count == MESSAGE_BATCH_MAX ||
@@ -190,6 +228,7 @@ bool codec_batch_add(struct codec_batch *batch, const struct mutation *mutation,
             memcpy(at, mutation->value.data, value_size);
         at += value_size;
     }
+    at = put_tally(at, &mutation->tally);
     batch->used = (size_t)(at - batch->out);
     batch->count++;
     return true;
@@ -322,6 +361,12 @@ static const uint8_t mutation_wires[] = {
     [MUTATION_FIELD_CAS] = WIRE_FIXED64,
     [MUTATION_FIELD_KEY] = WIRE_BYTES,
     [MUTATION_FIELD_VALUE] = WIRE_BYTES,
+    [MUTATION_FIELD_BASE_STAMP] = WIRE_FIXED64,
+    [MUTATION_FIELD_BASE] = WIRE_FIXED64,
+    [MUTATION_FIELD_SHARE_0] = WIRE_FIXED64,
+    [MUTATION_FIELD_COUNTED_0] = WIRE_FIXED64,
+    [MUTATION_FIELD_SHARE_1] = WIRE_FIXED64,
+    [MUTATION_FIELD_COUNTED_1] = WIRE_FIXED64,
 };
 
 static const uint8_t batch_wires[] = {
@@ -339,6 +384,25 @@ static const uint8_t part_wires[] = {
     [PART_FIELD_THROUGH] = WIRE_VARINT,
 };
 
+static int check_tally(const struct mutation *mutation)
+{
+    const struct tally *tally = &mutation->tally;
+
+    if (tally->base_stamp == STAMP_NONE)
+        return (tally->base | (uint64_t)tally->share[0] | tally->counted[0] |
+                (uint64_t)tally->share[1] | tally->counted[1]) == 0
+                   ? 0
+                   : -ERR_SYNTAX;
+    if (mutation->kind != MUTATION_SET ||
+        mutation->value.size > TALLY_VALUE_MAX)
+        return -ERR_LIMIT;
+    if (tally->base_stamp > mutation->stamp ||
+        tally->counted[0] > mutation->stamp ||
+        tally->counted[1] > mutation->stamp)
+        return -ERR_RANGE;
+    return 0;
+}
+
 static int check_mutation(const struct mutation *mutation, uint64_t kind,
                           uint64_t state)
 {
@@ -349,9 +413,10 @@ static int check_mutation(const struct mutation *mutation, uint64_t kind,
         return -ERR_RANGE;
     if (mutation->key.size > MESSAGE_KEY_MAX)
         return -ERR_LIMIT;
-    if (kind == MUTATION_SET)
-        return mutation->key.size > 0 ? 0 : -ERR_SYNTAX;
-    return mutation->value.size == 0 ? 0 : -ERR_SYNTAX;
+    if (kind == MUTATION_SET ? mutation->key.size == 0
+                             : mutation->value.size > 0)
+        return -ERR_SYNTAX;
+    return check_tally(mutation);
 }
 
 /* Fields in any order, from anybody. */
@@ -392,6 +457,24 @@ static int read_in_any_order(struct slice bytes, struct mutation *mutation)
             break;
         case MUTATION_FIELD_VALUE:
             mutation->value = field.bytes;
+            break;
+        case MUTATION_FIELD_BASE_STAMP:
+            mutation->tally.base_stamp = field.value;
+            break;
+        case MUTATION_FIELD_BASE:
+            mutation->tally.base = field.value;
+            break;
+        case MUTATION_FIELD_SHARE_0:
+            mutation->tally.share[0] = (int64_t)field.value;
+            break;
+        case MUTATION_FIELD_COUNTED_0:
+            mutation->tally.counted[0] = field.value;
+            break;
+        case MUTATION_FIELD_SHARE_1:
+            mutation->tally.share[1] = (int64_t)field.value;
+            break;
+        case MUTATION_FIELD_COUNTED_1:
+            mutation->tally.counted[1] = field.value;
             break;
         default: /* Of a newer peer. */
             break;
@@ -570,7 +653,8 @@ static int check_part(const struct message *message)
     const struct mutation *head = &message->part.head;
     uint64_t size = message->part.value_size;
 
-    if (head->kind != MUTATION_SET || head->value.size > 0)
+    if (head->kind != MUTATION_SET || head->value.size > 0 ||
+        head->tally.base_stamp != STAMP_NONE)
         return -ERR_SYNTAX;
     if (size > MESSAGE_VALUE_MAX || message->part.data.size > CODEC_PART_BYTES)
         return -ERR_LIMIT;

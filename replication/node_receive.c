@@ -124,6 +124,8 @@ static int apply(struct node *node, struct mutation *mutation)
     node_send_touched(node, mutation->hash, mutation->hash);
     conflict = is_conflict(node, mutation->hash);
     give_way(node, mutation);
+    if (!RULE(TALLY))
+        mutation->tally.base_stamp = STAMP_NONE;
     result = engine_apply(node->thread, mutation);
     count_conflict(node, conflict, result);
     count_result(node, mutation, result);

@@ -257,6 +257,7 @@ enum node_added node_add_view(struct node *node, struct codec_batch *batch,
     if (view->value_size > CODEC_WHOLE_VALUE_MAX)
         return begin_parts(node, hash, view, number) ? NODE_IN_PARTS
                                                      : NODE_NO_ROOM;
+    engine_view_tally(view, &mutation.tally);
     if (!codec_batch_add(batch, &mutation, view->value_size, node_fill_value,
                          &fill))
         return NODE_NO_ROOM;

@@ -18,6 +18,7 @@
     X(RESUME, "a scan that was cut short starts over") \
     X(FLUSH, "the flush state is told to the peer") \
     X(REPEAT, "a longer life is told to the peer") \
+    X(TALLY, "counts from one base add up") \
     X(ABSORB, "a stamp that is seen moves the own clock") \
     X(LINEAGE, "data that the peer has outlived is not kept") \
     X(COMPARE, "groups whose digests differ are looked into") \

@@ -140,7 +140,8 @@ void alloc_write_key(struct item *item, const struct item_shape *shape)
 void alloc_write_header(struct item *item, const struct item_shape *shape)
 {
     unsigned fields = (shape->client_flags != 0 ? ITEM_HAS_FLAGS : 0) |
-                      (shape->cas != STAMP_NONE ? ITEM_HAS_CAS : 0);
+                      (shape->cas != STAMP_NONE ? ITEM_HAS_CAS : 0) |
+                      (shape->tally != NULL ? ITEM_HAS_TALLY : 0);
 
     item->flags = (uint8_t)((shape->state & ITEM_STATE_MASK) | fields);
     item->expires_at_s = shape->expires_at_s;
@@ -150,6 +151,8 @@ void alloc_write_header(struct item *item, const struct item_shape *shape)
                sizeof(shape->client_flags));
     if (shape->cas != STAMP_NONE)
         item_set_cas(item, shape->cas);
+    if (shape->tally != NULL)
+        item_set_tally(item, shape->tally);
 }
 
 /* Chains parts for the bytes of the value that the head has no room for. */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Changes from the peer: last writer wins by stamp. What is compared is
  * stamps, not lives: an expired local version still beats an older incoming
- * one. Nothing here is recorded, or it would echo. */
+ * one. Nothing here is recorded, or it would echo; but for a count that both
+ * nodes have made a part of. */
 #include "src/base/invariant.h"
+#include "src/base/number.h"
 #include "src/engine/change.h"
 #include "src/engine/lru.h"
+#include "src/engine/tally.h"
 
 static stamp_t floor_of(const struct engine *engine)
 {
@@ -76,7 +79,10 @@ static struct item_shape shape_of(const struct mutation *mutation,
                                .expires_at_s = mutation->expires_at_s,
                                .state = mutation->state,
                                .cas = mutation->cas,
-                               .value_size = value_size};
+                               .value_size = value_size,
+                               .tally = mutation->tally.base_stamp != STAMP_NONE
+                                            ? &mutation->tally
+                                            : NULL};
 }
 
 /* It cannot be kept here; an older version must not survive it. */
@@ -97,12 +103,82 @@ static enum apply_result give_up(struct engine_thread *thread,
     return decision == APPLY_DONE ? result : decision;
 }
 
+/* Whether here is another version of a counter that comes from the same base:
+ * then neither simply takes the place of the other. */
+static bool is_counted_on(const struct change *change,
+                          const struct mutation *mutation)
+{
+    const struct item *old = change->slot.item;
+    struct tally ours;
+
+    if (mutation->tally.base_stamp == STAMP_NONE || old == NULL ||
+        item_stamp(old) == mutation->stamp ||
+        mutation->stamp <= floor_of(change->thread->engine) || !change->live)
+        return false;
+    item_tally(old, &ours);
+    return ours.base_stamp == mutation->tally.base_stamp;
+}
+
+/* What they counted and what we counted, together, is what neither of us has
+ * had: a new version, which the peer hears of as of any other. All else is of
+ * the later of the two. False when a chunk is wanting. */
+static bool put_joint(struct change *change, const struct mutation *mutation,
+                      const struct tally *joint)
+{
+    const struct item *old = change->slot.item;
+    struct item_shape shape = shape_of(mutation, mutation->value.size);
+    char digits[NUMBER_DIGITS_MAX];
+    uint64_t value = tally_value(joint);
+    size_t size = number_write_u64(digits, value);
+
+    if (item_stamp(old) > mutation->stamp) {
+        shape.client_flags = item_client_flags(old);
+        shape.expires_at_s = old->expires_at_s;
+        shape.state = item_state(old);
+    }
+    shape.cas = STAMP_NONE;
+    shape.tally = joint;
+    if (shape.value_size < old->value_size)
+        shape.value_size = old->value_size;
+    if (shape.value_size < size)
+        shape.value_size = size;
+    if (!change_room(change, &shape))
+        return false;
+    tally_write(item_value(change->item), shape.value_size, value);
+    change_publish(change, change_record(change, MUTATION_SET));
+    return true;
+}
+
+/* False when a chunk is wanting. *as_usual: it has to be applied like any
+ * other value, as nothing was counted here that they do not know. */
+static bool join_counts(struct change *change, const struct mutation *mutation,
+                        enum apply_result *result, bool *as_usual)
+{
+    bool later = mutation->stamp > item_stamp(change->slot.item);
+    struct tally_news news;
+    struct tally joint;
+
+    item_tally(change->slot.item, &joint);
+    news = tally_join(&joint, &mutation->tally);
+    *as_usual = later ? !news.of_ours : !news.of_theirs;
+    if (*as_usual)
+        return true;
+    *result = APPLY_DONE;
+    return put_joint(change, mutation, &joint);
+}
+
 /* One attempt under the lock; false when a chunk is wanting. */
 static bool set_inside(struct change *change, const struct mutation *mutation,
                        enum apply_result *result)
 {
     struct item_shape shape = shape_of(mutation, mutation->value.size);
+    bool as_usual = true;
 
+    if (is_counted_on(change, mutation) &&
+        !join_counts(change, mutation, result, &as_usual))
+        return false;
+    if (!as_usual)
+        return true;
     *result = decide(change, mutation);
     if (*result != APPLY_DONE)
         return true;
@@ -132,6 +208,9 @@ static enum apply_result set_small(struct engine_thread *thread,
     change_fini(&change);
     return done ? result : give_up(thread, mutation, APPLY_NO_MEMORY);
 }
+
+static enum apply_result apply_set(struct engine_thread *thread,
+                                   const struct mutation *mutation);
 
 /* What would become of it now, so that no large item is made in vain. */
 static enum apply_result foresee(struct engine_thread *thread,
@@ -171,12 +250,28 @@ static enum apply_result set_in_steps(struct engine_thread *thread,
     return engine_apply_commit(thread, mutation, &item);
 }
 
+/* A tally that cannot be kept here is the number it comes to. */
+static enum apply_result apply_tally(struct engine_thread *thread,
+                                     const struct mutation *mutation)
+{
+    struct item_shape shape = shape_of(mutation, mutation->value.size);
+    struct mutation plain;
+
+    if (tally_wanted(thread->engine, &shape))
+        return set_small(thread, mutation);
+    plain = *mutation;
+    plain.tally.base_stamp = STAMP_NONE;
+    return apply_set(thread, &plain);
+}
+
 static enum apply_result apply_set(struct engine_thread *thread,
                                    const struct mutation *mutation)
 {
     struct item_shape shape = shape_of(mutation, mutation->value.size);
     size_t bytes = item_shape_bytes(&shape);
 
+    if (UNLIKELY(mutation->tally.base_stamp != STAMP_NONE))
+        return apply_tally(thread, mutation);
     if (bytes > CHANGE_INLINE_BYTES_MAX ||
         bytes > thread->engine->item_bytes_max ||
         alloc_is_large(thread->engine, CHANGE_INLINE_BYTES_MAX))

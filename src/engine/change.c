@@ -106,7 +106,8 @@ static bool is_in_place(const struct change *change, unsigned class,
     return old != NULL && old->slab_class == class &&
            item_references(old) == 1 && !(old->flags & ITEM_LARGE) &&
            is_of_the_list(change, shape) &&
-           (shape->cas != STAMP_NONE) == ((old->flags & ITEM_HAS_CAS) != 0);
+           (shape->cas != STAMP_NONE) == ((old->flags & ITEM_HAS_CAS) != 0) &&
+           (shape->tally != NULL) == ((old->flags & ITEM_HAS_TALLY) != 0);
 }
 
 void change_forget(struct engine_thread *thread, uint64_t hash,
@@ -295,15 +296,17 @@ void change_clear(struct change *change)
         change_drop_dead(change);
 }
 
-/* Moves the value up for a cas unique before it, which is the present one.
- * False when the chunk has no room, or somebody reads the value. */
+/* Moves the value, and a tally, up for a cas unique before it, which is the
+ * present one. False when the chunk has no room, or somebody reads the value.
+ */
 static bool make_cas_field(struct change *change)
 {
     struct engine_thread *thread = change->thread;
     struct item *item = change->slot.item;
     size_t bytes = item_bytes(item);
     stamp_t cas = item_cas(item);
-    char *value = item_value(item);
+    size_t from = item_cas_offset(item);
+    size_t moved = item_value_offset(item) - from + item->value_size;
 
     if ((item->flags & ITEM_LARGE) || item_references(item) > 1 ||
         item->value_size > CHANGE_INLINE_BYTES_MAX ||
@@ -312,7 +315,7 @@ static bool make_cas_field(struct change *change)
                 ->chunk_bytes ||
         bytes + ITEM_CAS_BYTES > thread->engine->item_bytes_max)
         return false;
-    memmove(value + ITEM_CAS_BYTES, value, item->value_size);
+    memmove(item->data + from + ITEM_CAS_BYTES, item->data + from, moved);
     item_add_flags(item, ITEM_HAS_CAS);
     item_set_cas(item, cas);
     count_resized(thread, item, bytes);

@@ -96,6 +96,7 @@ int engine_new(const struct engine_config *config, struct engine **out)
     engine->item_bytes_max = config->item_bytes_max;
     engine->hash_seed = config->hash_seed;
     engine->keep_all = config->keep_all;
+    engine->counters_add_up = !config->counters_overwrite;
     engine->preallocated = config->huge_pages || config->in_file;
     stamp_clock_init(&engine->clock, config->node);
     lock_init(&engine->flush_lock, LOCK_RANK_STATS);

@@ -83,6 +83,8 @@ struct engine_config {
     bool in_file; /* Items are kept in this open file, for a warm restart. */
     int file;
     unsigned node; /* Node bit of the stamps: 0 or 1. */
+    bool counters_overwrite; /* Of two counts at both nodes the later wins,
+                                and no item is larger for being counted on. */
 };
 
 /* Errors: -ERR_MEMORY; -ERR_RANGE for a configuration that cannot work.
@@ -229,6 +231,9 @@ void engine_glimpse(struct engine_thread *thread, const struct engine_key *key,
                     struct engine_glimpse *out);
 
 /* All that the item takes, with header and key. */
+/* The tally of an item that both nodes count on; else its base_stamp is
+ * STAMP_NONE. */
+void engine_view_tally(const struct engine_view *view, struct tally *tally);
 size_t engine_view_bytes(const struct engine_view *view);
 /* Of those who look into the cache: the item's list, "hot" and so on, and by
  * how many its bytes are held, the cache itself among them. */

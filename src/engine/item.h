@@ -8,7 +8,8 @@
  *   | key size | class | list | kind |       32 .. 35
  *   +----------+-------+------+------+
  *   | key | client flags 4, if not 0 | cas 8, if a client gave one |
- *   | first part 4, if large | value |
+ *   | tally 48, if both nodes of a pair may count on | first part 4, if large |
+ *   | value |
  *
  * No padding, no terminator: a 16-byte key with a 32-byte value takes 84 bytes.
  * In a part `next` names the next part, `prev` the item that owns it, and
@@ -43,6 +44,7 @@ enum chunk_kind {
 #define ITEM_HAS_FLAGS 0x10u /* Client flags stand before the value. */
 #define ITEM_LARGE 0x20u     /* The value goes on in parts. */
 #define ITEM_HAS_CAS 0x40u   /* A cas unique of its own stands before it. */
+#define ITEM_HAS_TALLY 0x80u /* A struct tally does. Never of a large item. */
 #define ITEM_STATE_MASK 0x0fu
 /* These two change by readers and by the LRU, without a lock in common: a
  * lost mark is an item that ages a little early. */
@@ -69,6 +71,7 @@ struct item {
 #define ITEM_HEADER_BYTES 36u
 #define ITEM_FIELD_BYTES 4u /* Client flags, or the name of the first part. */
 #define ITEM_CAS_BYTES 8u
+#define ITEM_TALLY_BYTES sizeof(struct tally)
 _Static_assert(sizeof(struct item) == ITEM_HEADER_BYTES, "header of an item");
 
 static inline stamp_t item_stamp(const struct item *item)
@@ -191,6 +194,28 @@ static inline void item_set_cas(struct item *item, stamp_t cas)
     memcpy(item->data + item_cas_offset(item), &cas, sizeof(cas));
 }
 
+/* Where a tally stands, from data. */
+static inline size_t item_tally_offset(const struct item *item)
+{
+    return item_cas_offset(item) +
+           ((item_flags(item) & ITEM_HAS_CAS) ? ITEM_CAS_BYTES : 0);
+}
+
+/* base_stamp is STAMP_NONE when there is none. */
+static inline void item_tally(const struct item *item, struct tally *tally)
+{
+    if (item_flags(item) & ITEM_HAS_TALLY)
+        memcpy(tally, item->data + item_tally_offset(item), sizeof(*tally));
+    else
+        tally->base_stamp = STAMP_NONE;
+}
+
+/* Of an item that has room for one. */
+static inline void item_set_tally(struct item *item, const struct tally *tally)
+{
+    memcpy(item->data + item_tally_offset(item), tally, sizeof(*tally));
+}
+
 /* Where the value begins, from data. */
 static inline size_t item_value_offset(const struct item *item)
 {
@@ -198,6 +223,7 @@ static inline size_t item_value_offset(const struct item *item)
 
     return item->key_size + ((flags & ITEM_HAS_FLAGS) ? ITEM_FIELD_BYTES : 0) +
            ((flags & ITEM_HAS_CAS) ? ITEM_CAS_BYTES : 0) +
+           ((flags & ITEM_HAS_TALLY) ? ITEM_TALLY_BYTES : 0) +
            ((flags & ITEM_LARGE) ? ITEM_FIELD_BYTES : 0);
 }
 
@@ -237,6 +263,7 @@ struct item_shape {
     uint32_t state; /* ITEM_STATE_*. */
     stamp_t cas;    /* Given by a client; STAMP_NONE: the stamp is it. */
     size_t value_size;
+    const struct tally *tally; /* NULL: none. */
 };
 
 /* What the item will take. */
@@ -244,7 +271,8 @@ static inline size_t item_shape_bytes(const struct item_shape *shape)
 {
     return ITEM_HEADER_BYTES + shape->key.size +
            (shape->client_flags != 0 ? ITEM_FIELD_BYTES : 0) +
-           (shape->cas != STAMP_NONE ? ITEM_CAS_BYTES : 0) + shape->value_size;
+           (shape->cas != STAMP_NONE ? ITEM_CAS_BYTES : 0) +
+           (shape->tally != NULL ? ITEM_TALLY_BYTES : 0) + shape->value_size;
 }
 
 /* Whether life a is longer than life b; 0 is for ever. */

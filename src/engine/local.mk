@@ -49,6 +49,8 @@ libengine_a_SOURCES = \
 	src/engine/table.c \
 	src/engine/table.h \
 	src/engine/table_match.h \
+	src/engine/tally.c \
+	src/engine/tally.h \
 	src/engine/tell.c \
 	src/engine/tell.h \
 	src/engine/tuning.c \

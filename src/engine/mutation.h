@@ -3,7 +3,9 @@
  * from one. The only header of the engine that the replication core sees.
  *
  * State travels, not commands: "key K is now at stamp V, with this value or
- * gone". Applying is last-writer-wins by stamp: commutative and idempotent. */
+ * gone". Applying is last-writer-wins by stamp: commutative and idempotent.
+ * Counts from one base add up; where that makes something that neither node
+ * had, it is a new version. */
 #ifndef ENGINE_MUTATION_H
 #define ENGINE_MUTATION_H
 
@@ -27,6 +29,19 @@ enum mutation_kind {
 #define ITEM_STATE_WON 0x2u        /* The token to refresh it is given out. */
 #define ITEM_STATE_BINARY_KEY 0x4u /* The key was given in base64. */
 
+/* A counter that two nodes count on at once. From a base, which is a version
+ * that both have seen, each node counts in a share of its own; of each share
+ * the later one is right, and the shares together are what was counted. Any
+ * other write makes a new base. */
+struct tally {
+    stamp_t base_stamp; /* Version of the base; STAMP_NONE: it is no tally. */
+    uint64_t base;
+    int64_t share[2];   /* By node bit. */
+    stamp_t counted[2]; /* The versions that the shares are of. */
+};
+/* Longer numbers are plain values: the last writer wins. */
+#define TALLY_VALUE_MAX 64u
+
 struct mutation {
     enum mutation_kind kind;
     uint64_t hash; /* hash_key() of the key. */
@@ -37,6 +52,7 @@ struct mutation {
     stamp_t cas;        /* Given by a client; STAMP_NONE: the stamp is it. */
     struct slice key;   /* Empty in REMOVE and TOUCH: the hash is enough. */
     struct slice value; /* Empty in REMOVE and TOUCH. */
+    struct tally tally; /* Of SET; value is what it comes to. */
 };
 
 /* What became of an applied mutation. */

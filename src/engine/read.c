@@ -199,6 +199,11 @@ void engine_view_end(struct engine_thread *thread, struct engine_view *view)
     table_unlock(place);
 }
 
+void engine_view_tally(const struct engine_view *view, struct tally *tally)
+{
+    item_tally(view->item, tally);
+}
+
 size_t engine_view_bytes(const struct engine_view *view)
 {
     return item_bytes(view->item);

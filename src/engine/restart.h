@@ -9,7 +9,7 @@
 
 /* Counts up whenever item memory is laid out in another way, or what is
  * written down beside it: item.h, table hash, this file's friends. */
-#define RESTART_LAYOUT 1u
+#define RESTART_LAYOUT 2u
 
 /* An engine on its way back. */
 struct restoring {

@@ -12,7 +12,8 @@
 
 #define AHEAD 16u
 #define FLAGS_KNOWN \
-    (ITEM_STATE_MASK | ITEM_HAS_FLAGS | ITEM_LARGE | ITEM_HAS_CAS)
+    (ITEM_STATE_MASK | ITEM_HAS_FLAGS | ITEM_LARGE | ITEM_HAS_CAS | \
+     ITEM_HAS_TALLY)
 
 /* ---- what a handle may name ---- */
 
@@ -77,7 +78,8 @@ static bool is_sound_large(struct restoring *restoring, const struct item *item,
     const struct engine *engine = restoring->engine;
     size_t room = room_of(engine, index) - item_value_offset(item);
 
-    return index == engine->slabs.count && item->value_size > room &&
+    return index == engine->slabs.count && !(item->flags & ITEM_HAS_TALLY) &&
+           item->value_size > room &&
            item_bytes(item) <= engine->item_bytes_max &&
            has_its_parts(restoring, item, item->value_size - room);
 }

@@ -109,6 +109,7 @@ struct engine {
     uint64_t hash_seed;
     bool keep_all;
     bool has_journal;
+    bool counters_add_up;
     struct journal journal;
     struct watch *watch; /* NULL: nobody can watch. */
     struct watch_classes unwatched;

@@ -8,20 +8,24 @@
 /* Times that somebody else may be faster: each time he has made progress. */
 #define WIDEN_ROUNDS 100u
 
+/* The tally is put where the shape can point to it. */
 static struct item_shape shape_of(const struct engine_key *key,
-                                  const struct item *item)
+                                  const struct item *item, struct tally *tally)
 {
+    item_tally(item, tally);
     return (struct item_shape){.key = key->bytes,
                                .client_flags = item_client_flags(item),
                                .expires_at_s = item->expires_at_s,
                                .state = item_state(item),
                                .cas = item_cas(item),
-                               .value_size = item->value_size};
+                               .value_size = item->value_size,
+                               .tally = tally->base_stamp != STAMP_NONE ? tally
+                                                                        : NULL};
 }
 
 /* The item, held, if it wants widening and can be. */
 static struct item *hold_narrow(struct change *change, stamp_t *seen,
-                                struct item_shape *shape)
+                                struct item_shape *shape, struct tally *tally)
 {
     struct item *item = NULL;
 
@@ -30,7 +34,7 @@ static struct item *hold_narrow(struct change *change, stamp_t *seen,
         struct engine_view view = {.item = change->slot.item};
 
         *seen = item_stamp(view.item);
-        *shape = shape_of(&change->key, view.item);
+        *shape = shape_of(&change->key, view.item, tally);
         item = engine_view_hold(change->thread, &view);
     }
     change_end(change);
@@ -78,11 +82,12 @@ void change_widen(struct change *change)
 {
     struct engine_thread *thread = change->thread;
     struct item_shape shape;
+    struct tally tally;
     struct item *wide;
     struct item *held;
     stamp_t seen;
 
-    held = hold_narrow(change, &seen, &shape);
+    held = hold_narrow(change, &seen, &shape, &tally);
     wide = held != NULL ? copy_of(thread, &shape, held) : NULL;
     /* Found changed is not given up, but not for ever. */
     if ((held != NULL && wide == NULL) || ++change->widened == WIDEN_ROUNDS)

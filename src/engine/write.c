@@ -3,6 +3,7 @@
 #include "src/base/number.h"
 #include "src/engine/change.h"
 #include "src/engine/lru.h"
+#include "src/engine/tally.h"
 
 static bool is_space(char c)
 {
@@ -48,25 +49,62 @@ static void count_arith(struct engine_thread *thread,
         METRIC_UP(counts->incr_hits);
 }
 
-/* The digits of a number, in an item of the value's size or more. False when
- * a chunk is wanting. */
+/* The digits of a number, in an item of the value's size or more. tally: what
+ * shape->tally points to, if it does, and what is added to it. False when a
+ * chunk is wanting. */
 static bool put_number(struct change *change, struct item_shape *shape,
+                       struct tally *tally, tally_sum_t added,
                        struct engine_counted *counted)
 {
     char digits[NUMBER_DIGITS_MAX];
     size_t size = number_write_u64(digits, counted->value);
+    stamp_t stamp;
 
     change->revises = change->live && shape->value_size >= size;
     if (shape->value_size < size)
         shape->value_size = size;
     if (!change_room(change, shape))
         return false;
-    memset(item_value(change->item), ' ', shape->value_size);
-    memcpy(item_value(change->item), digits, size);
-    change_publish(change, change_record(change, MUTATION_SET));
+    tally_write(item_value(change->item), shape->value_size, counted->value);
+    stamp = change_record(change, MUTATION_SET);
+    if (shape->tally != NULL) {
+        tally_add(tally, stamp, added);
+        item_set_tally(change->item, tally);
+    }
+    change_publish(change, stamp);
     counted->cas = item_cas(change->item);
     counted->expires_at_s = shape->expires_at_s;
     return true;
+}
+
+/* The number as it is. When both nodes may count on it, the tally to add to,
+ * else one without a base. */
+static void read_tally(const struct change *change,
+                       const struct item_shape *shape, uint64_t *value,
+                       struct tally *tally)
+{
+    const struct item *old = change->slot.item;
+
+    tally->base_stamp = STAMP_NONE;
+    if (!tally_wanted(change->thread->engine, shape))
+        return;
+    item_tally(old, tally);
+    if (tally->base_stamp != STAMP_NONE)
+        *value = tally_value(tally);
+    else
+        *tally = (struct tally){.base_stamp = item_stamp(old), .base = *value};
+}
+
+/* Whether the tally can be counted up or down to that value; what to add. A
+ * number that begins anew at 0 is a new base. */
+static bool can_add(const struct tally *tally, const struct engine_arith *arith,
+                    uint64_t before, uint64_t after, tally_sum_t *added)
+{
+    if (tally->base_stamp == STAMP_NONE ||
+        (!arith->decrement && after < before))
+        return false;
+    *added = tally_missing(tally, after);
+    return tally_has_room(tally, *added);
 }
 
 /* There is none: makes the first one where that is wanted. */
@@ -89,7 +127,7 @@ static bool begin_count(struct change *change, const struct engine_arith *arith,
     counted->value = arith->initial;
     counted->expired_at_s = arith->vivify_expires_at_s;
     *outcome = ENGINE_STORED;
-    return put_number(change, &shape, counted);
+    return put_number(change, &shape, NULL, 0, counted);
 }
 
 /* One attempt under the lock; false when a chunk is wanting. */
@@ -100,6 +138,9 @@ static bool arith_inside(struct change *change,
 {
     const struct item *old = change->slot.item;
     struct item_shape shape;
+    tally_sum_t added = 0;
+    struct tally tally;
+    uint64_t before;
     unsigned class;
 
     if (!change->live)
@@ -112,10 +153,9 @@ static bool arith_inside(struct change *change,
         (old->flags & ITEM_LARGE) ||
         !parse_number(
             slice_make(old->data + item_value_offset(old), old->value_size),
-            &counted->value))
+            &before))
         return true;
 
-    counted->value = count(arith, counted->value);
     counted->expired_at_s = old->expires_at_s;
     shape = (struct item_shape){
         .key = arith->key.bytes,
@@ -125,8 +165,12 @@ static bool arith_inside(struct change *change,
         .cas = arith->given_cas,
         .value_size = old->value_size,
     };
+    read_tally(change, &shape, &before, &tally);
+    counted->value = count(arith, before);
+    if (can_add(&tally, arith, before, counted->value, &added))
+        shape.tally = &tally;
     class = old->slab_class;
-    if (!put_number(change, &shape, counted))
+    if (!put_number(change, &shape, &tally, added, counted))
         return false;
     count_arith(change->thread, arith, class);
     *outcome = ENGINE_STORED;

@@ -102,6 +102,31 @@ def test_what_was_deleted_in_a_split_stays_deleted(t):
     assert {value for _, _, value in held.values()} == {b'written later'}
 
 
+def test_what_both_count_in_a_split_adds_up(t):
+    hosts, machines, pair = pair_on_hosts(t)
+    a, b = pair.nodes
+    for key in ('up', 'down', 'to_zero', 'again'):
+        assert a.c.set(key, '1000') == 'STORED'
+    pair.settle()
+    hosts.cut(*machines)
+    await_alone(pair)
+    for turn in range(100):
+        for node in pair.nodes:
+            assert node.c.command('incr up 3') == str(1003 + 3 * turn)
+            assert node.c.command('decr down 2').split()[0] == str(
+                998 - 2 * turn)
+    assert a.c.command('decr to_zero 700').split() == ['300']
+    assert b.c.command('decr to_zero 600').split() == ['400']
+    assert a.c.command('incr again 5') == '1005'
+    assert b.c.set('again', '7') == 'STORED'
+    rejoin(hosts, pair)
+    held = pair.await_equal(['up', 'down', 'to_zero', 'again'])
+    values = {key: value for key, (_, _, value) in held.items()}
+    assert values == {'up': b'1600', 'down': b'600 ', 'to_zero': b'0   ',
+                      'again': b'7'}, values
+    assert b.c.command('incr to_zero 4') == '4'
+
+
 def test_a_flush_in_a_split_reaches_the_peer(t):
     hosts, machines, pair = pair_on_hosts(t)
     a, b = pair.nodes

@@ -192,3 +192,27 @@ def test_memcflush_empties_both_nodes(t):
     assert t.run('memcflush', servers(pair.b)).returncode == 0
     pair.settle()
     assert pair.a.c.get('k') is None
+
+
+def test_counters_behind_haproxy_lose_nothing(t):
+    """Connections are spread over both nodes, and all count the same keys."""
+    clients, turns = 12, 50
+    pair = t.pair()
+    front = t.haproxy(pair)
+    for key in ('visits', 'left'):
+        assert front.client().set(key, '1000000') == 'STORED'
+    pair.settle()
+    crowd = [front.client() for _ in range(clients)]
+    for _ in range(turns):
+        for client in crowd:
+            client.send(b'incr visits 1 noreply\r\n' * 10 +
+                        b'decr left 3 noreply\r\n' * 10 + b'mn\r\n')
+        for client in crowd:
+            client.expect(b'MN\r\n')
+    pair.settle()
+    held = pair.await_equal(['visits', 'left'])
+    counted = clients * turns * 10
+    assert int(held['visits'][2]) == 1000000 + counted, held
+    assert int(held['left'][2]) == 1000000 - 3 * counted, held
+    for node in pair.nodes:
+        assert int(node.stat('incr_hits')) > 0, 'all went to one node'

@@ -6,6 +6,7 @@
 #include "tests/sim/sim.h"
 
 #include "replication/node_inner.h"
+#include "src/base/number.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -68,6 +69,58 @@ static void check_bounds(struct world *world, struct host *host)
         world->crowded = true;
 }
 
+static bool reads_counter(struct world *world, unsigned index, uint64_t *value)
+{
+    struct host *host = &world->hosts[index];
+    struct engine_view view;
+    struct slice text;
+
+    if (!engine_find(host->client, world->keys[0].hash, &view))
+        return false;
+    text = engine_item_bytes(host->client, view.item, 0);
+    text.size = view.value_size;
+    while (text.size > 0 && text.data[text.size - 1] == ' ')
+        text.size--;
+    if (number_u64(text, value) != 0)
+        *value = UINT64_MAX;
+    engine_view_end(host->client, &view);
+    return true;
+}
+
+/* Where memory is short either may let it go, and then it begins anew. */
+static void check_counter(struct world *world)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < HOSTS && world->counter_there; i++)
+        if (!reads_counter(world, i, &value) ||
+            world->keys[0].ever_let_go != STAMP_NONE || world->crowded ||
+            world->floors_rose)
+            world->counter_there = false;
+    for (unsigned i = 0; i < HOSTS && world->counter_there; i++) {
+        (void)reads_counter(world, i, &value);
+        check_that(world, CHECK_COUNTED, value == world->counter,
+                   "host %u has counted to %llu, not %llu", i,
+                   (unsigned long long)value,
+                   (unsigned long long)world->counter);
+    }
+}
+
+/* Both hosts have the base that nobody has counted on yet. */
+static void begin_counting(struct world *world)
+{
+    uint64_t value[HOSTS] = {0};
+
+    if (!world->knobs.counting || world->counter_there)
+        return;
+    world->counter_there = reads_counter(world, 0, &value[0]) &&
+                           reads_counter(world, 1, &value[1]) &&
+                           value[0] == world->counter &&
+                           value[1] == world->counter;
+    if (!world->counter_there)
+        client_begin_counting(world);
+}
+
 static void remember_barrier(struct world *world)
 {
     world->barrier = STAMP_NONE; /* Both may have lost all since the last. */
@@ -78,6 +131,8 @@ static void remember_barrier(struct world *world)
         if (holding.stamp > world->barrier)
             world->barrier = holding.stamp;
     }
+    check_counter(world);
+    begin_counting(world);
     world->hosts[0].met = true;
     world->hosts[1].met = true;
 }
@@ -396,6 +451,7 @@ void check_end(struct world *world)
                     "still not quiet at the end"))
         return;
     check_one_link(world);
+    check_counter(world);
     for (unsigned i = 0; i < world->knobs.keys; i++)
         check_key(world, &world->keys[i]);
     check_digests(world);

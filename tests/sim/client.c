@@ -252,6 +252,88 @@ static void remember(const struct request *request)
                (unsigned long long)after.stamp);
 }
 
+void client_look(struct host *host)
+{
+    struct world *world = host->world;
+
+    if (!host->recorded)
+        return;
+    host->recorded = false;
+    for (unsigned i = 0; i < world->knobs.keys; i++) {
+        struct holding holding = host_holds(host, world->keys[i].hash);
+        const struct version *version =
+            history_find(&world->keys[i], holding.stamp);
+
+        if (holding.live && version != NULL && version->content == 0)
+            history_content(&world->keys[i], &holding,
+                            world_time_of(host, holding.expires_at_s));
+    }
+}
+
+/* ---- the counter ---- */
+
+#define COUNTER_BASE 1000000u
+
+void client_begin_counting(struct world *world)
+{
+    struct host *host = &world->hosts[0];
+    struct request request = {.host = host, .key = &world->keys[0]};
+    struct engine_write write = {.value_size = sizeof("1000000") - 1};
+    stamp_t stamp;
+
+    if (world->now_ns < host->frozen_until_ns)
+        return;
+    write.key = engine_key_of(host->engine, slice_of(request.key->name));
+    engine_thread_set_now(host->client, host_now(world, 0));
+    (void)engine_store(host->client, &write, "1000000", &stamp);
+    remember(&request);
+    engine_thread_settle(host->client);
+    world->counter = COUNTER_BASE;
+}
+
+/* A shorter life before anybody counts would be another base. */
+static bool was_counted_on(struct request *request)
+{
+    struct engine_thread *client = request->host->client;
+    struct engine_view view;
+    struct tally tally;
+
+    if (!engine_find(client, request->key->hash, &view))
+        return false;
+    engine_view_tally(&view, &tally);
+    engine_view_end(client, &view);
+    return tally.base_stamp != STAMP_NONE;
+}
+
+/* Once both have the base, nothing but counting, and lives that become longer
+ * and shorter. */
+static void count_on(struct request *request)
+{
+    struct world *world = request->host->world;
+    struct engine_thread *client = request->host->client;
+    struct engine_arith arith = {.key = request->engine_key,
+                                 .delta = dice_below(&world->dice, 100),
+                                 .decrement = dice_percent(&world->dice, 50)};
+    uint64_t result;
+    stamp_t stamp;
+
+    if (!world->counter_there)
+        return;
+    if (dice_percent(&world->dice, 20) && was_counted_on(request)) {
+        (void)engine_touch(
+            client, &request->engine_key,
+            engine_expires_at(client,
+                              100000 + (int64_t)dice_below(&world->dice, 99)));
+        return;
+    }
+    if (engine_arith(client, &arith, &result, &stamp) != ENGINE_STORED)
+        return;
+    if (arith.decrement)
+        world->counter -= arith.delta;
+    else
+        world->counter += arith.delta;
+}
+
 void client_work(struct world *world, unsigned index)
 {
     struct host *host = &world->hosts[index];
@@ -270,8 +352,12 @@ void client_work(struct world *world, unsigned index)
         if (engine_get(host->client, &request.engine_key, &view))
             engine_view_end(host->client, &view);
     } else {
-        change(&request);
+        if (world->knobs.counting && request.key == &world->keys[0])
+            count_on(&request);
+        else
+            change(&request);
         remember(&request);
     }
+    host->recorded = false;
     engine_thread_settle(host->client);
 }

@@ -76,6 +76,7 @@ static stamp_t on_record(void *ctx, struct stamp_clock *clock, uint64_t now_ns,
     stamp_t stamp =
         host->inner.record(host->inner.ctx, clock, now_ns, hash, kind);
 
+    host->recorded = true;
     check_stamp(host, stamp);
     add_version(key, stamp, kind == MUTATION_REMOVE);
     key->own[host->index] = stamp;

@@ -456,6 +456,7 @@ void host_run(struct world *world, unsigned index)
         node_tick(host->node, now(host));
     upkeep(host);
     orders_look(host);
+    client_look(host);
     stop_if_drained(host);
 }
 

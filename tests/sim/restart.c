@@ -127,7 +127,8 @@ struct leaving *restart_choose(struct world *world, unsigned index)
 
     if (!left->there && !goes_back)
         return NULL;
-    if (left->there && !goes_back && !dice_percent(&world->dice, 10)) {
+    if (left->there && !goes_back &&
+        (world->knobs.counting || !dice_percent(&world->dice, 10))) {
         world_trace(world, "host %u comes back with its data", index);
         if (dice_percent(&world->dice, world->knobs.copies))
             copy(world, &world->copied[index], left);

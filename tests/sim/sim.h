@@ -51,6 +51,7 @@
     X(EXPIRY, "both hosts agree on the end of a life") \
     X(DIGEST, "digests are equal where contents are, and only there") \
     X(VERIFY, "verify finds what differs and nothing else") \
+    X(COUNTED, "a counter is all that was counted, on both hosts") \
     X(HOOKS, "the node keeps to its driver's rules") \
     X(HANDOFF, "what a handoff found acknowledged is at the peer")
 
@@ -86,6 +87,7 @@ struct knobs {
     bool offset_behind; /* ...or behind. */
     bool one_dials;     /* Host 0 only listens. */
     bool same_bit;      /* Both start with node bit 0. */
+    bool counting; /* The first key is a counter, and nobody loses memory. */
     bool big_values, expiry, flush, flush_later;
     unsigned resets, stalls, freezes, crashes, partitions, stops; /* In 1000. */
     unsigned suspends; /* In 1000: a stop without a farewell. */
@@ -158,6 +160,7 @@ struct host {
     uint64_t dial_due_ns;
     bool met; /* Has been paired in this life and all was told. */
     stamp_t last_stamp;
+    bool recorded; /* Something, and nobody has looked what it is. */
     unsigned accepts;
     int accept[CONNS_MAX];
     struct host_link links[NODE_LINKS_MAX];
@@ -225,6 +228,8 @@ struct world {
     struct leaving copied[HOSTS]; /* Of an earlier one, by an operator. */
     struct conn conns[CONNS_MAX];
     struct key_history keys[KEYS_MAX];
+    bool counter_there; /* From a base that both hosts had. */
+    uint64_t counter;   /* What it should come to. */
     stamp_t barrier;  /* The highest stamp when all was told last. */
     bool floors_rose; /* Misses are in order from then on. */
     bool crowded;     /* Something could not be kept. */
@@ -303,6 +308,10 @@ void restart_taken(struct leaving *leaving);
 
 /* client.c */
 void client_work(struct world *world, unsigned index);
+/* Remembers what the host made of what it was told. */
+void client_look(struct host *host);
+/* Nothing is under way: the counter begins, if it has not. */
+void client_begin_counting(struct world *world);
 
 /* history.c */
 void history_init(struct world *world);

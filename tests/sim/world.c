@@ -116,6 +116,19 @@ static void choose_net(struct dice *dice, struct knobs *knobs)
     knobs->same_bit = dice_percent(dice, 50);
 }
 
+/* Whoever goes comes back with all that he had. */
+static void choose_to_count(struct knobs *knobs)
+{
+    knobs->counting = true;
+    knobs->keys = knobs->keys > 12 ? 12 : knobs->keys;
+    knobs->memory_bytes = 16 * MIB;
+    knobs->flush = false;
+    knobs->flush_later = false;
+    knobs->crashes = 0;
+    knobs->stops = 0;
+    knobs->copies = 0;
+}
+
 static void choose_faults(struct dice *dice, struct knobs *knobs)
 {
     knobs->resets = dice_percent(dice, 50) ? 10 : 0;
@@ -150,6 +163,8 @@ void world_init(struct world *world, uint64_t seed, bool tracing)
     choose_faults(&world->dice, &world->knobs);
     world->verify_dice.state = ~seed;
     world->knobs.verifies = (unsigned)PICK(&world->verify_dice, 0, 0, 10, 50);
+    if (seed % 3 == 0)
+        choose_to_count(&world->knobs);
     restart_init(world);
     history_init(world);
 }

@@ -119,7 +119,7 @@ void fixture_set_now(struct fixture *fixture, uint64_t now_s)
 
 /* ---- audit ---- */
 
-struct tally {
+struct census {
     uint64_t kinds[CHUNK_PULLED + 1];
     uint64_t bytes;
 };
@@ -145,7 +145,7 @@ static void audit_parts(struct engine *engine, const struct item *item)
 }
 
 static void audit_page(struct engine *engine, uint32_t page,
-                       struct tally *tallies)
+                       struct census *tallies)
 {
     unsigned index = region_class(&engine->region, page);
     const struct slab_class *class = slab_class_at(&engine->slabs, index);
@@ -195,7 +195,7 @@ static void audit_list(struct engine *engine, unsigned index, unsigned list)
 }
 
 static void audit_class(struct engine *engine, unsigned index,
-                        const struct tally *tally)
+                        const struct census *tally)
 {
     const struct slab_class *class = slab_class_at(&engine->slabs, index);
     const uint64_t *kinds = tally->kinds;
@@ -253,7 +253,7 @@ static uint64_t counted_bytes(struct engine *engine, unsigned class)
 
 void audit(struct engine *engine)
 {
-    static struct tally tallies[ENGINE_CLASSES_MAX];
+    static struct census tallies[ENGINE_CLASSES_MAX];
     uint64_t pages = 0;
     uint64_t items = 0;
     uint32_t page;

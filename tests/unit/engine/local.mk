@@ -26,6 +26,7 @@ check_PROGRAMS += \
 	tests/unit/engine/test_slab_sizes \
 	tests/unit/engine/test_store \
 	tests/unit/engine/test_table \
+	tests/unit/engine/test_tally \
 	tests/unit/engine/test_tell \
 	tests/unit/engine/test_mover \
 	tests/unit/engine/test_threads \
@@ -52,6 +53,7 @@ tests_unit_engine_test_slab_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_slab_sizes_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_store_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_table_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_engine_test_tally_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_tell_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_mover_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_engine_test_threads_LDADD = $(ENGINE_TEST_LIBS)

@@ -43,7 +43,13 @@ static inline bool twin_mutation_equal(const WIRE(Mutation) * wire,
            wire->client_flags == mutation->client_flags &&
            wire->state == mutation->state && wire->cas == mutation->cas &&
            twin_bytes_equal(wire->key, mutation->key) &&
-           twin_bytes_equal(wire->value, mutation->value);
+           twin_bytes_equal(wire->value, mutation->value) &&
+           wire->base_stamp == mutation->tally.base_stamp &&
+           wire->base_value == mutation->tally.base &&
+           wire->share_0 == mutation->tally.share[0] &&
+           wire->counted_0 == mutation->tally.counted[0] &&
+           wire->share_1 == mutation->tally.share[1] &&
+           wire->counted_1 == mutation->tally.counted[1];
 }
 
 /* Fields that neither of us knows are not written again by us; protobuf-c

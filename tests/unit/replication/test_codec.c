@@ -62,6 +62,17 @@ static struct slice random_bytes(size_t size)
                       size);
 }
 
+static struct tally random_tally(stamp_t stamp)
+{
+    return (struct tally){
+        .base_stamp = 1 + random_wide() % stamp,
+        .base = random_wide() * random_below(2),
+        .share = {(int64_t)(random_wide() * random_below(2)),
+                  (int64_t)(random_wide() * random_below(2))},
+        .counted = {random_wide() % (stamp + 1) * random_below(2),
+                    random_wide() % (stamp + 1) * random_below(2)}};
+}
+
 static struct mutation random_mutation(void)
 {
     struct mutation mutation = {
@@ -79,6 +90,8 @@ static struct mutation random_mutation(void)
     mutation.key = random_bytes(1 + random_below(MESSAGE_KEY_MAX));
     mutation.value =
         random_bytes(random_below(2) * random_below(1u << random_below(13)));
+    if (mutation.value.size <= TALLY_VALUE_MAX && random_below(2) == 0)
+        mutation.tally = random_tally(mutation.stamp);
     return mutation;
 }
 
@@ -104,6 +117,12 @@ static void wire_mutation(WIRE(Mutation) * wire,
     wire->cas = mutation->cas;
     wire->key = lend(mutation->key);
     wire->value = lend(mutation->value);
+    wire->base_stamp = mutation->tally.base_stamp;
+    wire->base_value = mutation->tally.base;
+    wire->share_0 = mutation->tally.share[0];
+    wire->counted_0 = mutation->tally.counted[0];
+    wire->share_1 = mutation->tally.share[1];
+    wire->counted_1 = mutation->tally.counted[1];
 }
 
 /* The message of a whole frame, which must be one. */
@@ -182,6 +201,7 @@ static void random_part(struct message *message)
         message->part.head = random_mutation();
     while (message->part.head.kind != MUTATION_SET);
     message->part.head.value = slice_make(NULL, 0);
+    message->part.head.tally = (struct tally){.base_stamp = STAMP_NONE};
     message->part.data = random_bytes(1 + random_below(CODEC_PART_BYTES));
     message->part.offset = random_wide() % (MESSAGE_VALUE_MAX / 2);
     message->part.value_size = message->part.offset + message->part.data.size +
@@ -483,10 +503,12 @@ END_TEST
 START_TEST(a_mutation_must_make_sense)
 {
     const struct mutation good = GOOD;
-    struct mutation bad[] = {good, good, good, good, good, good, good, good};
+    struct mutation bad[] = {good, good, good, good, good, good, good,
+                             good, good, good, good, good, good, good};
     const int errors[] = {
-        0,           -ERR_RANGE,  -ERR_RANGE, -ERR_RANGE,
-        -ERR_SYNTAX, -ERR_SYNTAX, -ERR_RANGE, -ERR_SYNTAX,
+        0,           -ERR_RANGE, -ERR_RANGE,  -ERR_RANGE, -ERR_SYNTAX,
+        -ERR_SYNTAX, -ERR_RANGE, -ERR_SYNTAX, 0,          -ERR_RANGE,
+        -ERR_RANGE,  -ERR_LIMIT, -ERR_LIMIT,  0,
     };
     struct codec_batch batch;
     struct message message;
@@ -501,6 +523,15 @@ START_TEST(a_mutation_must_make_sense)
     bad[6].state = 8;
     bad[7].kind = MUTATION_TOUCH;
     bad[7].value = SLICE_LITERAL("v");
+    bad[8].tally = (struct tally){1, 0, {0, 0}, {1, 1}};
+    bad[9].tally = (struct tally){2, 0, {0, 0}, {0, 0}};
+    bad[10].tally = (struct tally){1, 0, {0, 0}, {0, 2}};
+    bad[11].tally = bad[8].tally;
+    bad[11].value = slice_make(bytes_of_anything, TALLY_VALUE_MAX + 1);
+    bad[12].tally = bad[8].tally;
+    bad[12].kind = MUTATION_TOUCH;
+    bad[13].tally = bad[8].tally;
+    bad[13].value = slice_make(bytes_of_anything, TALLY_VALUE_MAX);
     ck_assert(codec_batch_begin(&batch, frame, sizeof(frame)));
     ck_assert(codec_batch_add(&batch, &good, 0, NULL, NULL));
     ck_assert(
@@ -626,15 +657,15 @@ END_TEST
 
 START_TEST(fields_of_a_newer_peer_are_skipped)
 {
-    static const char bytes[] = "\x7a\x03new\x0a\x1e\x7d....\x11"
+    static const char bytes[] = "\x7a\x03new\x0a\x20\x85\x01....\x11"
                                 "hhhhhhhh\x19"
-                                "sssssss\0B\x01k\x7a\x02no"
+                                "sssssss\0B\x01k\x82\x01\x02no"
                                 "\x10\x07";
     struct mutation mutation;
     struct message message;
     size_t at = 0, size;
 
-    size = twin_frame(frame, MESSAGE_BATCH, bytes, 5 + 32 + 2);
+    size = twin_frame(frame, MESSAGE_BATCH, bytes, 5 + 34 + 2);
     (void)decode(size, &message);
     ck_assert_uint_eq(message.batch.count, 1);
     ck_assert_uint_eq(message.batch.through, 7);
@@ -950,6 +981,7 @@ START_TEST(the_overhead_is_an_upper_bound)
         .state = UINT32_MAX,
         .cas = UINT64_MAX,
         .key = {bytes_of_anything, MESSAGE_KEY_MAX},
+        .tally = {UINT64_MAX, UINT64_MAX, {-1, -1}, {UINT64_MAX, UINT64_MAX}},
     };
     struct codec_batch batch;
 
@@ -991,7 +1023,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_flipped_bit_is_noticed);
     tcase_add_loop_test(tests, a_header_is_judged_before_its_message_comes, 0,
                         (int)COUNT_OF(headers));
-    tcase_add_loop_test(tests, a_mutation_must_make_sense, 0, 8);
+    tcase_add_loop_test(tests, a_mutation_must_make_sense, 0, 14);
     tcase_add_test(tests, a_kind_or_key_out_of_bounds_is_refused);
     tcase_add_loop_test(tests, a_part_lies_within_its_value, 0,
                         (int)COUNT_OF(pieces));
