@@ -32,6 +32,7 @@ void engine_options_fill(const struct options *options,
     setup->config = (struct engine_config){
         .memory_bytes = (uint64_t)options->memory_mib * MIB,
         .memory_bytes_max = options->memory_file == NULL ? UINT64_MAX : 0,
+        .counters_overwrite = options->repl_lww_counters,
         .item_bytes_max = (uint64_t)options->item_bytes_max,
         .chunk_bytes_max = (uint64_t)options->slab_chunk_max,
         .chunk_bytes_min = (uint32_t)options->chunk_min,
