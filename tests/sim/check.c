@@ -111,7 +111,7 @@ static void begin_counting(struct world *world)
 {
     uint64_t value[HOSTS] = {0};
 
-    if (!world->knobs.counting || world->counter_there)
+    if (!world->knobs.counting || world->counter_there || world->healing)
         return;
     world->counter_there = reads_counter(world, 0, &value[0]) &&
                            reads_counter(world, 1, &value[1]) &&
