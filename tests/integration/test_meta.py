@@ -61,8 +61,8 @@ def test_they_are_counted(t):
         'touch_hits', 'touch_misses', 'incr_misses', 'delete_hits',
         'delete_misses', 'cmd_meta')}
     assert counted == {
-        'cmd_set': 1, 'cmd_get': 2, 'get_hits': 1, 'get_misses': 1,
-        'cmd_touch': 2, 'touch_hits': 1, 'touch_misses': 1, 'incr_misses': 1,
+        'cmd_set': 1, 'cmd_get': 3, 'get_hits': 1, 'get_misses': 2,
+        'cmd_touch': 1, 'touch_hits': 1, 'touch_misses': 0, 'incr_misses': 1,
         'delete_hits': 1, 'delete_misses': 1, 'cmd_meta': 1}, counted
 
 
