@@ -283,6 +283,8 @@ static void watch_rate(struct replication *replication, uint64_t now_ns)
     replication->rate_ns = now_ns;
     replication->rate_changes = changes;
     set_links_patient(replication, per_s);
+    if (node_is_prompt(replication->node))
+        per_s = 0; /* Somebody waits for each of them. */
     if (!replication->patient && per_s > HASTE_ENDS_AT)
         set_policy(replication, true);
     else if (replication->patient && per_s < HASTE_BEGINS_AT)
