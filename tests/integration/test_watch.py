@@ -136,16 +136,24 @@ def test_evictions_tell_who_gave_way(t):
     assert len({line.split()[1] for line in got}) == evicted
 
 
+def next_line_of(lines, port):
+    """Passes over the connection that asked whether the daemon answers."""
+    line = next_line(lines)
+    while f' rport={port} ' not in line:
+        line = next_line(lines)
+    return line
+
+
 def test_connevents_tell_who_came_and_why_they_left(t):
     node = t.node('-o', 'idle_timeout=1')
     lines = watcher(node, 'connevents')
     client = node.client()
     port = client.sock.getsockname()[1]
-    assert next_line(lines).startswith(
+    assert next_line_of(lines, port).startswith(
         f'type=conn_new rip=127.0.0.1 rport={port} transport=tcp cfd=')
     client.ask(b'version\r\n', b'VERSION 1.6.45\r\n')
     client.send(b'quit\r\n')
-    assert next_line(lines).startswith(
+    assert next_line_of(lines, port).startswith(
         f'type=conn_close rip=127.0.0.1 rport={port} transport=tcp '
         'reason=normal cfd=')
     broken = node.client()
