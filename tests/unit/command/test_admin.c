@@ -17,6 +17,12 @@ static void setup(void)
     client_init(&client, &host);
 }
 
+static void teardown(void)
+{
+    client_fini(&client);
+    host_fini(&host);
+}
+
 static void expect(const char *request, const char *reply)
 {
     client.replies_size = 0;
@@ -27,7 +33,6 @@ static void expect(const char *request, const char *reply)
 
 START_TEST(what_is_no_command_is_an_error)
 {
-    setup();
     expect("foo\r\n", "ERROR\r\n");
     expect("shutdownx\r\n", "ERROR\r\n");
     expect("SHUTDOWN\r\n", "ERROR\r\n");
@@ -38,13 +43,13 @@ END_TEST
 
 START_TEST(a_command_is_found_by_its_first_word)
 {
-    setup();
     expect("  shutdown  a b\r\n", "SERVER_ERROR: shutdown not enabled\r\n");
 }
 END_TEST
 
 static void add_tests(TCase *tests)
 {
+    tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, what_is_no_command_is_an_error);
     tcase_add_test(tests, a_command_is_found_by_its_first_word);
 }

@@ -43,6 +43,14 @@ static void setup(void)
     setup_with(execute);
 }
 
+static void teardown(void)
+{
+    client_fini(&client);
+    while (asked_count > 0)
+        errand_done(&asked[--asked_count]);
+    host_fini(&host);
+}
+
 /* The input that it leaves has to come again. */
 static size_t run(const char *input, enum session_want expected)
 {
@@ -74,9 +82,11 @@ START_TEST(the_session_rests_until_there_is_an_answer)
     expect("");
     errand_put(asked[0], "STAT a b\r\nEND\r\n");
     errand_done(&asked[0]);
+    asked_count = 0;
     ck_assert_uint_eq(woken, 1);
     ck_assert_uint_gt(run(input + taken, SESSION_INPUT), 0);
     expect("STAT a b\r\nEND\r\nVERSION 1.2.3\r\n");
+    teardown();
 }
 END_TEST
 
@@ -106,6 +116,9 @@ START_TEST(so_many_and_no_more)
     ck_assert_uint_gt(others[ERRANDS_MAX].replies_size, 0);
     client_fini(&others[0]);
     run("repl x\r\n", SESSION_ASK);
+    for (size_t i = 1; i <= ERRANDS_MAX; i++)
+        client_fini(&others[i]);
+    teardown();
 }
 END_TEST
 
@@ -126,6 +139,7 @@ START_TEST(what_cannot_be_asked_is_refused)
     run("repl x\r\n", SESSION_INPUT);
     expect("CLIENT_ERROR repl commands need a connection\r\n");
     ck_assert_uint_eq(asked_count, 0);
+    teardown();
 }
 END_TEST
 
@@ -134,6 +148,7 @@ START_TEST(without_replication_there_is_no_such_thing)
     setup_with(NULL);
     run("repl status\r\n", SESSION_INPUT);
     expect("SERVER_ERROR replication not enabled\r\n");
+    teardown();
 }
 END_TEST
 

@@ -22,6 +22,12 @@ static void set_up(const struct engine_tuning *tuning)
     client_init(&client, &host);
 }
 
+static void tear_down(void)
+{
+    client_fini(&client);
+    host_fini(&host);
+}
+
 static const char *ask(const char *request)
 {
     char line[128];
@@ -120,6 +126,7 @@ START_TEST(each_request_has_its_reply)
 {
     set_up(NULL);
     ck_assert_str_eq(ask(rows[_i].request), rows[_i].reply);
+    tear_down();
 }
 END_TEST
 
@@ -148,6 +155,7 @@ START_TEST(what_was_set_is_set)
     ck_assert(!now.segmented);
     ck_assert_int_eq(now.temporary_ttl_s, 33);
     ck_assert_uint_eq(engine_memory(host.engine), 32 * MIB);
+    tear_down();
 }
 END_TEST
 
@@ -165,6 +173,7 @@ START_TEST(what_is_off_is_refused)
     ck_assert_str_eq(ask("lru mode segmented"), NO);
     ck_assert_str_eq(ask("lru temp_ttl 5"), NO);
     ck_assert_str_eq(ask("lru tune 10 20 1 1"), OK);
+    tear_down();
 }
 END_TEST
 
