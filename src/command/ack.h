@@ -7,7 +7,7 @@
  * as to mn or noop, tells of it.
  *
  * A node applies what it takes from the link at once and acknowledges then, so
- * for now both modes that wait do so for the same word of the peer's. */
+ * both modes that wait do so for the same word of the peer's. */
 #ifndef COMMAND_ACK_H
 #define COMMAND_ACK_H
 

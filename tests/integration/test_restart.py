@@ -404,6 +404,15 @@ def pair_with_files(t, *args):
     return pair.start()
 
 
+def filled_pair(t):
+    """A pair with files that holds 10,000 keys, and these."""
+    pair = pair_with_files(t)
+    keys = keys_of(10_000)
+    fill(pair.a, keys)
+    pair.settle()
+    return pair, keys
+
+
 def other_of(pair, node):
     return pair.b if node is pair.a else pair.a
 
@@ -537,10 +546,7 @@ def test_what_was_not_told_before_the_stop_is_told_after_it(t):
 
 
 def test_both_may_stop_and_start_again(t):
-    pair = pair_with_files(t)
-    keys = keys_of(10_000)
-    fill(pair.a, keys)
-    pair.settle()
+    pair, keys = filled_pair(t)
     stop(pair.a)
     pair.b.await_state('alone')
     fill(pair.b, keys[:10], 50)
@@ -552,10 +558,7 @@ def test_both_may_stop_and_start_again(t):
 
 
 def test_it_comes_back_while_its_peer_is_down(t):
-    pair = pair_with_files(t)
-    keys = keys_of(10_000)
-    fill(pair.a, keys)
-    pair.settle()
+    pair, keys = filled_pair(t)
     stop(pair.b)
     pair.a.await_state('alone')
     restart(pair.a)
@@ -568,10 +571,7 @@ def test_it_comes_back_while_its_peer_is_down(t):
 
 
 def test_a_peer_that_begins_anew_gets_everything(t):
-    pair = pair_with_files(t)
-    keys = keys_of(10_000)
-    fill(pair.a, keys)
-    pair.settle()
+    pair, keys = filled_pair(t)
     stop(pair.a)
     pair.b.kill()
     pair.a.start()
@@ -584,10 +584,7 @@ def test_a_peer_that_begins_anew_gets_everything(t):
 
 
 def test_after_a_crash_a_node_begins_anew(t):
-    pair = pair_with_files(t)
-    keys = keys_of(10_000)
-    fill(pair.a, keys)
-    pair.settle()
+    pair, keys = filled_pair(t)
     restart(pair.a)
     pair.await_paired()
     pair.a.kill()
@@ -599,10 +596,7 @@ def test_after_a_crash_a_node_begins_anew(t):
 
 
 def test_an_old_copy_of_the_files_is_not_trusted(t):
-    pair = pair_with_files(t)
-    keys = keys_of(10_000)
-    fill(pair.a, keys)
-    pair.settle()
+    pair, keys = filled_pair(t)
     stop(pair.a)
     copies = [(path, path + '.copy') for path in (pair.a.file, pair.a.meta)]
     for path, copied in copies:
@@ -627,10 +621,7 @@ def test_an_old_copy_of_the_files_is_not_trusted(t):
 
 
 def test_a_node_of_another_time_is_not_trusted(t):
-    pair = pair_with_files(t)
-    keys = keys_of(10_000)
-    fill(pair.a, keys)
-    pair.settle()
+    pair, keys = filled_pair(t)
     stop(pair.a)
     copies = [(path, path + '.copy') for path in (pair.a.file, pair.a.meta)]
     for path, copied in copies:

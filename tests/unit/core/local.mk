@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
+noinst_HEADERS += tests/unit/core/journal_fixture.h
 check_PROGRAMS += \
 	tests/unit/core/test_bucket_map \
 	tests/unit/core/test_journal \

@@ -3,66 +3,21 @@
 
 #include "src/base/invariant.h"
 #include "src/base/memory.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/core/journal_fixture.h"
 
 #define RING 4
 #define TOMBSTONES 2
 
-/* One hash per bucket: the bucket is the top byte. */
-#define KEY(n) (((uint64_t)(n) << 56) | 1)
 #define END(n) (((uint64_t)(n) << 56) | (UINT64_MAX >> 8))
-
-static struct stamp_clock stamps;
-static struct journal_log *changes;
-static struct journal hooks;
-static uint64_t now_ns = 1000000;
 
 static void begin(void)
 {
-    struct journal_config config = {.clock = &stamps,
-                                    .entries = RING,
-                                    .tombstones_max = TOMBSTONES,
-                                    .bucket_bits = 8};
-
-    stamp_clock_init(&stamps, 0);
-    ck_assert_int_eq(journal_new(&config, &changes), 0);
-    hooks = journal_hooks(changes);
+    begin_with(RING, TOMBSTONES);
 }
 
 static void end(void)
 {
     journal_free(&changes);
-}
-
-static stamp_t set(uint64_t hash)
-{
-    return hooks.record(hooks.ctx, &stamps, now_ns += 100, hash, MUTATION_SET);
-}
-
-static stamp_t drop(uint64_t hash)
-{
-    return hooks.record(hooks.ctx, &stamps, now_ns += 100, hash,
-                        MUTATION_REMOVE);
-}
-
-static struct journal_figures figures(void)
-{
-    struct journal_figures out;
-
-    journal_figures(changes, &out);
-    return out;
-}
-
-/* A peer that follows this log and has all of it. */
-static void pair_up(void)
-{
-    uint64_t after;
-
-    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_STRANGER, 0, &after),
-                     JOURNAL_FULL);
-    ck_assert(journal_round_begin(changes));
-    journal_round_confirm(changes, UINT64_MAX);
-    ck_assert_uint_eq(figures().dirty_buckets, 0);
 }
 
 START_TEST(numbers_and_stamps_rise_together)

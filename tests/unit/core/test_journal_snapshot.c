@@ -3,76 +3,25 @@
 
 #include "src/base/invariant.h"
 #include "src/base/memory.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/core/journal_fixture.h"
 
 #include <string.h>
 
 #define RING 8
 #define TOMBSTONES 4
 
-/* One hash per bucket: the bucket is the top byte. */
-#define KEY(n) (((uint64_t)(n) << 56) | 1)
-
-static struct stamp_clock stamps;
-static struct journal_log *changes;
-static struct journal hooks;
-static uint64_t now_ns = 1000000;
 static char *saved;
 static size_t saved_size;
 
-static struct journal_log *make(size_t tombstones_max)
-{
-    struct journal_config config = {.clock = &stamps,
-                                    .entries = RING,
-                                    .tombstones_max = tombstones_max,
-                                    .bucket_bits = 8};
-    struct journal_log *log;
-
-    ck_assert_int_eq(journal_new(&config, &log), 0);
-    return log;
-}
-
 static void begin(void)
 {
-    stamp_clock_init(&stamps, 0);
-    changes = make(TOMBSTONES);
-    hooks = journal_hooks(changes);
+    begin_with(RING, TOMBSTONES);
 }
 
 static void end(void)
 {
     journal_free(&changes);
     memory_free(&saved);
-}
-
-static stamp_t set(uint64_t hash)
-{
-    return hooks.record(hooks.ctx, &stamps, now_ns += 100, hash, MUTATION_SET);
-}
-
-static stamp_t drop(uint64_t hash)
-{
-    return hooks.record(hooks.ctx, &stamps, now_ns += 100, hash,
-                        MUTATION_REMOVE);
-}
-
-static struct journal_figures figures(void)
-{
-    struct journal_figures out;
-
-    journal_figures(changes, &out);
-    return out;
-}
-
-/* A peer that follows this log and has all of it. */
-static void pair_up(void)
-{
-    uint64_t after;
-
-    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_STRANGER, 0, &after),
-                     JOURNAL_FULL);
-    ck_assert(journal_round_begin(changes));
-    journal_round_confirm(changes, UINT64_MAX);
 }
 
 static void save(void)
@@ -93,7 +42,7 @@ static int restore(size_t tombstones_max)
     struct reader in;
 
     journal_free(&changes);
-    changes = make(tombstones_max);
+    changes = journal_of(RING, tombstones_max);
     hooks = journal_hooks(changes);
     reader_init(&in, saved, saved_size);
     return journal_restore(changes, &in);
