@@ -171,7 +171,7 @@ void node_resync_done(struct node *node, enum resync_kind kind, uint64_t items,
 {
     node->resyncs[kind]++;
     node->resync_kind = kind;
-    node->resync_items = items;
+    node->resync_items_done = items;
     node->resync_ns = node->now_ns - since_ns;
 }
 

@@ -195,16 +195,16 @@ struct node_status {
     uint64_t link_up_s;
     uint64_t reconnects;
     uint64_t seq_next, seq_sent, seq_acked, seq_applied;
-    uint64_t lag_entries, lag_bytes, lag_ms;
+    uint64_t lag_ops, lag_bytes, lag_ms;
     uint64_t lag_us, lag_us_p50, lag_us_p99, lag_us_max, apply_us_p99;
     bool resyncing;
     enum resync_kind resync_kind; /* The present or last one, either way. */
-    uint64_t resync_items, resync_total, resync_bytes;
+    uint64_t resync_items_done, resync_items_total, resync_bytes;
     uint64_t resync_ns;
     uint64_t full_total, delta_total, digest_total, continue_total;
     uint64_t tombstones, tombstone_overflows, floor_drops;
     uint64_t dirty_buckets, conflicts, conflicts_won, conflicts_lost;
-    uint64_t sent, applied, rejected_older;
+    uint64_t sent, applied, rejected_old;
     uint64_t ring_size, ring_used;
     uint64_t bytes_in, bytes_out;
     int64_t clock_offset_us;

@@ -29,7 +29,7 @@ void node_heal_begin(struct node *node)
     };
     heal->goal = journal_last(node->log);
     heal->sent = node->sent;
-    heal->applied = node->applied_count + node->rejected_older;
+    heal->applied = node->applied_count + node->rejected_old;
     heal->won = node->conflicts_won;
     heal->lost = node->conflicts_lost;
     heal->floor_drops = node->floor_drops;
@@ -78,7 +78,7 @@ void node_heal_look(struct node *node)
     said->at_ns = node->now_ns;
     said->healing_ns = node->now_ns - node->paired_ns;
     said->sent = node->sent - heal->sent;
-    said->received = node->applied_count + node->rejected_older - heal->applied;
+    said->received = node->applied_count + node->rejected_old - heal->applied;
     said->won = node->conflicts_won - heal->won;
     said->lost = node->conflicts_lost - heal->lost;
     said->floor_drops = node->floor_drops - heal->floor_drops;

@@ -310,7 +310,7 @@ struct node {
     uint64_t round_items;
     uint64_t round_bytes;
     enum resync_kind resync_kind;
-    uint64_t resync_items, resync_total, resync_bytes;
+    uint64_t resync_items_done, resync_items_total, resync_bytes;
     uint64_t resyncs[RESYNC_DIGEST + 1]; /* How many of each kind were done. */
     struct node_orders orders;
     struct node_heal heal;
@@ -318,7 +318,7 @@ struct node {
     struct histogram apply_us;
     uint64_t pairings;
     uint64_t conflicts_won, conflicts_lost, floor_drops;
-    uint64_t conflicts, sent, sent_bytes, applied_count, rejected_older;
+    uint64_t conflicts, sent, sent_bytes, applied_count, rejected_old;
     uint64_t digest_checked, digest_mismatch; /* Groups. */
     uint64_t not_kept;                        /* Too large, or no memory. */
     uint64_t bytes_in, bytes_out, refused;

@@ -202,7 +202,7 @@ void node_log_resync(const struct node *node, const char *direction)
     log_notice("replication: %s resync %s %s done: %llu items in %llu.%03llu "
                "s",
                kinds[node->resync_kind], direction, peer_name(node),
-               (unsigned long long)node->resync_items,
+               (unsigned long long)node->resync_items_done,
                (unsigned long long)(node->resync_ns / NS_PER_S),
                (unsigned long long)(node->resync_ns / NS_PER_MS % 1000));
 }

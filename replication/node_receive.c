@@ -73,13 +73,13 @@ static void count_result(struct node *node, const struct mutation *mutation,
         node->applied_count++;
         break;
     case APPLY_REMOVED:
-        node->rejected_older++;
+        node->rejected_old++;
         node->floor_drops +=
             journal_answer(node->log, mutation->hash, mutation->stamp);
         break;
     case APPLY_OLDER:
     case APPLY_FLUSHED:
-        node->rejected_older++;
+        node->rejected_old++;
         break;
     case APPLY_TOO_LARGE:
     case APPLY_NO_MEMORY:
@@ -332,7 +332,7 @@ static int take_mark(struct node *node, const struct message *message)
     node->send.ack_done = true;
     if (receive->kind == RESYNC_NONE)
         return 0; /* A later round of the peer's, after an overflow. */
-    node->resync_total = receive->total;
+    node->resync_items_total = receive->total;
     node->resync_bytes = node->bytes_in - receive->bytes_before;
     node_resync_done(node, receive->kind, receive->items, receive->since_ns);
     node_log_resync(node, "from");

@@ -292,7 +292,7 @@ static void round_done(struct node *node)
     node->send.scan.phase = NODE_SCAN_IDLE;
     if (journal_is_dirty(node->log))
         return; /* Another round, of what got lost meanwhile. */
-    node->resync_total = node->send.plan_items;
+    node->resync_items_total = node->send.plan_items;
     node->resync_bytes = node->round_bytes;
     node_resync_done(node, node->send.plan, node->round_items, node->round_ns);
     node_resync_ends(node, true);

@@ -28,10 +28,10 @@ static void put_lag(const struct node *node, uint64_t now_ns,
 {
     struct histogram_figures us;
 
-    out->lag_entries = log->last - log->confirmed;
+    out->lag_ops = log->last - log->confirmed;
     if (node->sent > 0)
-        out->lag_bytes = out->lag_entries * node->sent_bytes / node->sent;
-    if (out->lag_entries > 0)
+        out->lag_bytes = out->lag_ops * node->sent_bytes / node->sent;
+    if (out->lag_ops > 0)
         out->lag_us =
             node_lag_ns(node, log->oldest_unconfirmed, now_ns) / NS_PER_US;
     out->lag_ms = out->lag_us / 1000;
@@ -50,22 +50,22 @@ static void put_resync(const struct node *node, uint64_t now_ns, bool paired,
     const struct node_receive *receive = &node->receive;
 
     out->resync_kind = node->resync_kind;
-    out->resync_items = node->resync_items;
-    out->resync_total = node->resync_total;
+    out->resync_items_done = node->resync_items_done;
+    out->resync_items_total = node->resync_items_total;
     out->resync_bytes = node->resync_bytes;
     out->resync_ns = node->resync_ns;
     out->resyncing = paired;
     if (paired &&
         (!node->send.caught_up || node->send.scan.phase != NODE_SCAN_IDLE)) {
         out->resync_kind = node->send.plan;
-        out->resync_items = node->round_items;
-        out->resync_total = node->send.plan_items;
+        out->resync_items_done = node->round_items;
+        out->resync_items_total = node->send.plan_items;
         out->resync_bytes = node->round_bytes;
         out->resync_ns = now_ns - node->round_ns;
     } else if (paired && receive->planned && receive->kind > RESYNC_CONTINUE) {
         out->resync_kind = receive->kind;
-        out->resync_items = receive->items;
-        out->resync_total = receive->total;
+        out->resync_items_done = receive->items;
+        out->resync_items_total = receive->total;
         out->resync_bytes = node->bytes_in - receive->bytes_before;
         out->resync_ns = now_ns - receive->since_ns;
     } else {
@@ -101,7 +101,7 @@ static void put_counters(const struct node *node, struct node_status *out)
     out->conflicts_lost = node->conflicts_lost;
     out->sent = node->sent;
     out->applied = node->applied_count;
-    out->rejected_older = node->rejected_older;
+    out->rejected_old = node->rejected_old;
     out->bytes_in = node->bytes_in;
     out->bytes_out = node->bytes_out;
     out->refused = node->refused;

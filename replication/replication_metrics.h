@@ -17,7 +17,7 @@
     X(seq_sent, NUMBER, "The peer was sent all up to here") \
     X(seq_acked, NUMBER, "The peer has confirmed all up to here") \
     X(seq_applied, NUMBER, "We have the peer's up to here") \
-    X(lag_entries, NUMBER, "Changes the peer has not confirmed") \
+    X(lag_ops, NUMBER, "Changes the peer has not confirmed") \
     X(lag_bytes, NUMBER, "About so many bytes") \
     X(lag_ms, NUMBER, "For how long the oldest of them waits") \
     X(lag_us, NUMBER, "The same, finer") \
@@ -26,8 +26,8 @@
     X(lag_us_max, NUMBER, "The same, the longest") \
     X(apply_us_p99, NUMBER, "To apply what came in at once, 99 of 100") \
     X(resync_kind, RESYNC, "The present or last catching up, either way") \
-    X(resync_items, NUMBER, "Items of it so far") \
-    X(resync_total, NUMBER, "Of so many at most") \
+    X(resync_items_done, NUMBER, "Items of it so far") \
+    X(resync_items_total, NUMBER, "Of so many at most") \
     X(resync_bytes, NUMBER, "Bytes of it so far") \
     X(resync_seconds, SECONDS, "How long it takes or took") \
     X(full_total, NUMBER, "Catchings up with everything, either way") \
@@ -43,7 +43,7 @@
     X(conflicts_lost, NUMBER, "The peer's came over ours") \
     X(sent, NUMBER, "Changes and items sent") \
     X(applied, NUMBER, "The same, received and kept") \
-    X(rejected_older, NUMBER, "Received and older than what is here") \
+    X(rejected_old, NUMBER, "Received and older than what is here") \
     X(ring_size, NUMBER, "Changes the log has room for") \
     X(ring_used, NUMBER, "Those of them not confirmed") \
     X(bytes_in, NUMBER, "Received") \

@@ -25,8 +25,8 @@ static void put_resync(struct errand *errand, const struct node_status *status)
                replication_resync_words[status->resync_kind],
                status->resyncing ? "running" : "done");
     errand_put(errand, "STAT resync_items %llu of %llu\r\n",
-               (unsigned long long)status->resync_items,
-               (unsigned long long)status->resync_total);
+               (unsigned long long)status->resync_items_done,
+               (unsigned long long)status->resync_items_total);
     put_seconds(errand, "resync_seconds", status->resync_ns);
 }
 
@@ -58,7 +58,7 @@ static const char *tell_status(struct replication *replication, uint64_t now_ns,
                replication_role_words[status.role]);
     put_number(errand, "since_s", status.since_s);
     errand_put(errand, "STAT shipping %s\r\n", status.paused ? "paused" : "on");
-    put_number(errand, "lag_entries", status.lag_entries);
+    put_number(errand, "lag_ops", status.lag_ops);
     put_number(errand, "lag_us", status.lag_us);
     put_number(errand, "lag_us_p99", status.lag_us_p99);
     put_resync(errand, &status);

@@ -301,14 +301,22 @@ def random_write(draw, key):
 
 
 REPL_STATS = '''
-    repl_role repl_state repl_peer repl_link_up_s repl_reconnects
+    repl_state repl_role repl_peer repl_gen repl_link_up_s repl_reconnects
     repl_seq_next repl_seq_sent repl_seq_acked repl_seq_applied
-    repl_lag_entries repl_lag_bytes repl_lag_ms repl_resync_kind
-    repl_resync_items repl_resync_seconds repl_tombstones repl_dirty_buckets
-    repl_conflicts repl_sent repl_applied repl_rejected_older repl_ring_size
-    repl_ring_used repl_bytes_in repl_bytes_out repl_clock_offset_us
-    repl_refused repl_tls repl_semisync_on repl_semisync_waits
-    repl_semisync_timeouts repl_semisync_unconfirmed'''.split()
+    repl_lag_ops repl_lag_bytes repl_lag_ms
+    repl_lag_us repl_lag_us_p50 repl_lag_us_p99 repl_lag_us_max
+    repl_apply_us_p99 repl_ring_size repl_ring_used repl_dirty_buckets
+    repl_resync_kind repl_resync_items_done repl_resync_items_total
+    repl_resync_bytes repl_resync_seconds
+    repl_full_total repl_delta_total repl_continue_total repl_digest_total
+    repl_tombstones repl_tombstone_overflows repl_floor_drops
+    repl_conflicts repl_conflicts_won repl_conflicts_lost
+    repl_rejected_old repl_clock_offset_us
+    repl_semisync_on repl_semisync_waits
+    repl_semisync_timeouts repl_semisync_unconfirmed
+    repl_digest_checked repl_digest_mismatch
+    repl_sent repl_applied repl_bytes_in repl_bytes_out
+    repl_refused repl_tls'''.split()
 
 
 def test_stats_tell_how_the_pair_is(t):

@@ -173,7 +173,7 @@ class Pair:
         def quiet():
             tables = [node.repl() for node in self.nodes]
             return all(table['repl_state'] == 'paired' and
-                       table['repl_lag_entries'] == 0 for table in tables)
+                       table['repl_lag_ops'] == 0 for table in tables)
         wait_for('both nodes paired with nothing in flight', quiet)
         return self
 

@@ -208,7 +208,7 @@ static void expect_quiet(const struct side *side)
 
     node_status(side->node, T0, &status);
     ck_assert_int_eq(status.state, NODE_PAIRED);
-    ck_assert_uint_eq(status.lag_entries, 0);
+    ck_assert_uint_eq(status.lag_ops, 0);
     ck_assert_uint_eq(status.tombstones, 0);
     ck_assert_uint_eq(status.dirty_buckets, 0);
 }

@@ -258,7 +258,7 @@ START_TEST(a_pair_mirrors_both_ways)
     UNTIL(holds(&a, "one", NULL, 0));
     ck_assert_uint_ge(stat_number(&a, "repl_sent"), 1);
     ck_assert_uint_ge(stat_number(&a, "repl_applied"), 2);
-    UNTIL(stat_is(&a, "repl_lag_entries", "0"));
+    UNTIL(stat_is(&a, "repl_lag_ops", "0"));
     stop(&a);
     stop(&b);
 }
