@@ -11,7 +11,8 @@
  * SET, its data is 1..CODEC_PART_BYTES bytes that end within value_size, which
  * is at most MESSAGE_VALUE_MAX. Present hashes ascend within [from, to]. A
  * digest has 1..MESSAGE_GROUPS_MAX groups; the groups of a differ ascend below
- * that bound, and its hashes within [from, through].
+ * that bound, and its hashes within [from, through]; what it lists, and what is
+ * wanted, has a hash, and a listed version a stamp.
  * Whether a hash is that of its key is for the receiver to find out. */
 #ifndef REPLICATION_CODEC_H
 #define REPLICATION_CODEC_H

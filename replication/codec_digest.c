@@ -67,6 +67,7 @@ static int check_items(const WIRE(Differ) * wire)
         return -ERR_SYNTAX;
     for (size_t i = 0; i < wire->n_hashes; i++) {
         if (wire->hashes[i] < wire->from || wire->hashes[i] > wire->through ||
+            wire->hashes[i] == 0 || wire->stamps[i] == STAMP_NONE ||
             !codec_stamp_ok(wire->stamps[i]))
             return -ERR_RANGE;
         if (i > 0 && wire->hashes[i] <= wire->hashes[i - 1])
@@ -135,7 +136,13 @@ int codec_read_want(struct codec *codec, struct slice bytes,
         return error;
     message->want.hashes = wire->hashes;
     message->want.count = wire->n_hashes;
-    return wire->n_hashes <= MESSAGE_LIST_MAX ? 0 : -ERR_LIMIT;
+    if (wire->n_hashes > MESSAGE_LIST_MAX)
+        return -ERR_LIMIT;
+    for (size_t i = 0; i < wire->n_hashes; i++) {
+        if (wire->hashes[i] == 0)
+            return -ERR_RANGE;
+    }
+    return 0;
 }
 
 void codec_write_want(struct codec *codec, const struct message *message,

@@ -93,13 +93,15 @@ static bool has_whole(const struct link *link)
            link->in_end - link->in_start >= link->in_needed;
 }
 
-/* True when the slice was used up before the input was. */
-static bool take_in(struct link *link, struct node *node, uint64_t now_ns)
+/* True when the slice was used up before the input was. until_ns: on the
+ * loop's clock, as a few bytes may mean much work. */
+static bool take_in(struct link *link, struct node *node, uint64_t now_ns,
+                    uint64_t until_ns)
 {
     size_t taken, total = 0;
 
     while (link->state == LINK_OPEN && has_whole(link)) {
-        if (total >= LINK_SLICE_BYTES)
+        if (total >= LINK_SLICE_BYTES || uv_hrtime() >= until_ns)
             return true;
         link->in_needed = 1;
         taken = node_received(node, now_ns, link->index,
@@ -449,7 +451,7 @@ static bool take_in_timed(struct link *link, struct node *node, uint64_t now_ns)
     if (!has_whole(link))
         return false;
     since_ns = uv_hrtime();
-    more = take_in(link, node, now_ns);
+    more = take_in(link, node, now_ns, since_ns + LINK_TURN_NS);
     node_applied_in(node, now_ns, uv_hrtime() - since_ns);
     return more;
 }

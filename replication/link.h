@@ -21,6 +21,7 @@
 #define LINK_IN_BYTES (256u * 1024)  /* At first; it grows for one frame. */
 #define LINK_IN_BYTES_MAX (CODEC_HEADER_BYTES + CODEC_MESSAGE_MAX)
 #define LINK_SLICE_BYTES (64u * 1024) /* Each way, in one turn. */
+#define LINK_TURN_NS (10 * NS_PER_MS) /* For what came in, in one turn. */
 #define LINK_PART_MS 300u             /* For the peer to take the last words. */
 #define LINK_REST_NS NS_PER_MS /* Between two writes of a patient link. */
 

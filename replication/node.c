@@ -341,14 +341,15 @@ void node_signal_hello(struct node *node, unsigned link,
     };
     struct peer_event event = {
         .signal = PEER_SIG_HELLO, .link = link, .hello = &digest};
+    bool pairs = peer_would_pair(&node->peer, link, &digest);
 
-    if (peer_would_pair(&node->peer, link, &digest) &&
-        node_disowns(node, hello) && node->peer.links[link].dialed) {
+    if (pairs && node_disowns(node, hello) && node->peer.links[link].dialed) {
         event.signal = PEER_SIG_BROKEN; /* They know us by the old name. */
         node_step(node, &event);
         return;
     }
-    node->theirs = *hello; /* begin_streams() reads it within this step. */
+    if (pairs) /* begin_streams() reads it within this step. */
+        node->theirs = *hello;
     node_step(node, &event);
     node->theirs.pair = slice_make(NULL, 0); /* Ends with the frame. */
 }
@@ -435,7 +436,23 @@ static bool link_is_open(const struct node *node, unsigned link)
     return state != PEER_LINK_FREE && state != PEER_LINK_CLOSING;
 }
 
-/* One frame off the front. False: more bytes are needed, or the link ended. */
+static void end_broken(struct node *node, unsigned link, int error)
+{
+    keep_words(
+        &node->links[link],
+        slice_of(node->nonsense != NULL ? node->nonsense : error_words(error)));
+    log_v(LOG_LEVEL_V, "replication: bad message: %s", node->links[link].words);
+    node_signal(node, PEER_SIG_BROKEN, link);
+}
+
+/* The whole table may have to be looked at for it. */
+static bool takes_long(const struct message *message)
+{
+    return message->type == MESSAGE_PURGE || message->type == MESSAGE_DIGEST;
+}
+
+/* One frame off the front. False: more bytes are needed, the link ended, or
+ * that was enough for one call. */
 static bool take_frame(struct node *node, unsigned link, struct slice *bytes,
                        size_t *needed)
 {
@@ -445,17 +462,17 @@ static bool take_frame(struct node *node, unsigned link, struct slice *bytes,
 
     if (error == 0 && consumed == 0)
         return false;
+    node->nonsense = NULL;
     if (error == 0)
         error = node_receive(node, link, &message);
     if (error != 0) {
-        log_v(LOG_LEVEL_V, "replication: bad message: %s", error_words(error));
-        node_signal(node, PEER_SIG_BROKEN, link);
+        end_broken(node, link, error);
         return false;
     }
     bytes->data += consumed;
     bytes->size -= consumed;
     *needed = CODEC_HEADER_BYTES; /* Of the next one. */
-    return true;
+    return !takes_long(&message);
 }
 
 size_t node_received(struct node *node, uint64_t now_ns, unsigned link,

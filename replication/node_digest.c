@@ -16,6 +16,10 @@
 #include <stdlib.h>
 
 #define LOOK_ITEMS_MAX 131072u /* Looked at for one question. */
+#define ANSWER_ITEMS_MIN (MESSAGE_LIST_MAX / 2)
+
+_Static_assert(LOOK_ITEMS_MAX > MESSAGE_LIST_MAX,
+               "who looks at all that, and not at a whole group, has a list");
 
 /* ---- groups ---- */
 
@@ -125,15 +129,35 @@ size_t node_compare_put(struct node *node, char *out, size_t room)
     return bytes;
 }
 
+/* The last hash of the first group. */
+static uint64_t first_group_end(const struct node_groups *groups)
+{
+    return groups->count == 1 ? groups->to : groups->from + groups->width - 1;
+}
+
+/* An answer covers a group at least, or lists as much as goes into it: or
+ * whoever asks on would never come to an end. */
+static bool is_answer(const struct node_compare *compare,
+                      const struct message *message)
+{
+    const size_t groups_count = message->differ.groups_count;
+
+    return compare->state == NODE_COMPARE_ASKED && !compare->ask_due &&
+           message->differ.from == compare->ours.from &&
+           message->differ.through <= compare->ours.to &&
+           (groups_count == 0 ||
+            message->differ.groups[groups_count - 1] < compare->ours.count) &&
+           (message->differ.through >= first_group_end(&compare->ours) ||
+            message->differ.items_count >= ANSWER_ITEMS_MIN);
+}
+
 int node_compare_take(struct node *node, const struct message *message)
 {
     struct node_compare *compare = &node->compare;
     const size_t groups_count = message->differ.groups_count;
 
-    if (compare->state != NODE_COMPARE_ASKED || compare->ask_due ||
-        message->differ.from != compare->ours.from ||
-        message->differ.through > compare->ours.to)
-        return -ERR_SYNTAX;
+    if (!is_answer(compare, message))
+        return node_nonsense(node, "an answer to what was not asked");
     memset(compare->differ, 0, sizeof(compare->differ));
     for (size_t i = 0; i < groups_count; i++) {
         uint32_t group = message->differ.groups[i];

@@ -83,9 +83,10 @@ struct node_send {
     enum resync_kind plan;
     uint64_t plan_after;
     uint64_t plan_items;
-    bool caught_up;   /* The scan of the plan is through. */
-    uint64_t next;    /* Number of the next entry to look at. */
-    uint64_t through; /* The peer was told that it has all up to here. */
+    bool caught_up;     /* The scan of the plan is through. */
+    uint64_t next;      /* Number of the next entry to look at. */
+    uint64_t through;   /* The peer was told that it has all up to here. */
+    uint64_t confirmed; /* By the peer, on this link. */
     struct flush_state told;
     bool ack_due;
     uint64_t ack_hash;
@@ -210,6 +211,7 @@ struct node_receive {
     bool prompt;           /* Its clients wait for our word. */
     bool planned;          /* The peer has said where its stream begins. */
     enum resync_kind kind; /* NONE once the peer's scan is through. */
+    uint64_t marked;       /* How far the peer's scan has come, in a round. */
     uint64_t items;
     uint64_t total; /* Of the peer's, as it said. */
     uint64_t bytes_before;
@@ -301,7 +303,8 @@ struct node {
     bool listen_told;
     bool offset_told, offset_alarmed;
     struct node_told refuses, refused_by; /* The last ones in the log. */
-    struct lineage line;                  /* Survives a link. */
+    const char *nonsense; /* What was wrong with the last message, if it was. */
+    struct lineage line;  /* Survives a link. */
     /* Figures. */
     uint64_t started_ns;
     uint64_t paired_ns;
@@ -407,6 +410,9 @@ bool node_wants_prompt(const struct node *node);
 /* node_scan.c */
 size_t node_scan_output(struct node *node, char *out, size_t room);
 void node_scan_confirmed(struct node *node, uint64_t through_hash, bool done);
+/* Can the peer have been told that the scan came so far? */
+bool node_scan_has_marked(const struct node *node, uint64_t through_hash,
+                          bool done);
 
 /* node_digest.c */
 /* Sums up what lies in the range. Returns the last hash of the last group that
@@ -453,6 +459,8 @@ void node_receive_end(struct node *node);
 /* Errors: the peer speaks nonsense. */
 MUST_CHECK int node_receive(struct node *node, unsigned link,
                             struct message *message);
+/* An error, and the words for the log. */
+MUST_CHECK int node_nonsense(struct node *node, const char *what);
 
 /* node_clock.c */
 void node_offset_reset(struct node_offset *offset);

@@ -120,6 +120,13 @@ static void tell_end(const struct node *node, const char *reason)
                 peer_name(node), reason);
 }
 
+static void log_broken(const struct node *node, const struct peer_act *act)
+{
+    log_notice("replication: peer %s sends what nobody understands (%s): link "
+               "dropped",
+               peer_name(node), node->links[act->link].words);
+}
+
 static void log_end(const struct node *node, const char *what)
 {
     log_notice("replication: peer %s %s: link dropped", peer_name(node), what);
@@ -140,6 +147,11 @@ void node_log_news(struct node *node, const struct peer_act *act)
                    "clients",
                    peer_name(node));
         break;
+    case PEER_NEWS_STALLED:
+        log_notice("replication: peer %s lives, but its data does not come; "
+                   "open for clients without it",
+                   peer_name(node));
+        break;
     case PEER_NEWS_SILENT:
         tell_end(node, "silent");
         log_notice("replication: peer %s is silent for %llu ms: link dropped",
@@ -155,7 +167,7 @@ void node_log_news(struct node *node, const struct peer_act *act)
         break;
     case PEER_NEWS_BROKEN:
         tell_end(node, "broken");
-        log_end(node, "sends what nobody understands");
+        log_broken(node, act);
         break;
     case PEER_NEWS_SUPERSEDED:
         tell_end(node, "superseded");

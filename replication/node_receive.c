@@ -26,6 +26,12 @@ void node_receive_end(struct node *node)
     node->receive.in_parts = false;
 }
 
+int node_nonsense(struct node *node, const char *what)
+{
+    node->nonsense = what;
+    return -ERR_SYNTAX;
+}
+
 /* ---- one mutation ---- */
 
 static bool hash_matches(const struct node *node,
@@ -119,7 +125,7 @@ static int apply(struct node *node, struct mutation *mutation)
     bool conflict;
 
     if (!hash_matches(node, mutation))
-        return -ERR_SYNTAX;
+        return node_nonsense(node, "it hashes keys otherwise");
     mutation->expires_at_s = node_local_expiry(node, mutation->expires_at_s);
     node_send_touched(node, mutation->hash, mutation->hash);
     conflict = is_conflict(node, mutation->hash);
@@ -132,12 +138,16 @@ static int apply(struct node *node, struct mutation *mutation)
     return 0;
 }
 
-static void acknowledge(struct node *node, uint64_t through)
+/* 0: in a scan, which has no numbers. */
+static int acknowledge(struct node *node, uint64_t through)
 {
+    if (through == 0)
+        return 0;
     if (through <= node->line.applied)
-        return;
+        return node_nonsense(node, "its numbers go backwards");
     node->line.applied = through;
     node->send.ack_due = true;
+    return 0;
 }
 
 /* A value that stays unfinished: its sender gave it up. */
@@ -148,12 +158,24 @@ static void abandon_parts(struct node *node)
 
 /* ---- messages ---- */
 
+/* Whose log goes on has nothing to say anew. */
+static bool goes_backwards(const struct node *node,
+                           const struct message *message)
+{
+    return (message->plan.kind == RESYNC_CONTINUE ||
+            message->plan.kind == RESYNC_DELTA) &&
+           node->line.followed == node->theirs.incarnation &&
+           message->plan.live_after < node->line.applied;
+}
+
 static int take_plan(struct node *node, const struct message *message)
 {
     struct node_receive *receive = &node->receive;
 
     if (receive->planned)
-        return -ERR_SYNTAX;
+        return node_nonsense(node, "a second plan");
+    if (goes_backwards(node, message))
+        return node_nonsense(node, "a plan that goes backwards");
     receive->planned = true;
     receive->kind = message->plan.kind;
     receive->since_ns = node->now_ns;
@@ -199,9 +221,7 @@ static int take_batch(struct node *node, const struct message *message)
     } while (error == 0 && count == AHEAD_MAX);
     if (message->batch.through == 0)
         node->receive.items += message->batch.count;
-    if (error == 0)
-        acknowledge(node, message->batch.through);
-    return error;
+    return error == 0 ? acknowledge(node, message->batch.through) : error;
 }
 
 static int begin_part(struct node *node, const struct message *message)
@@ -210,9 +230,8 @@ static int begin_part(struct node *node, const struct message *message)
     enum apply_result result;
 
     abandon_parts(node);
-    if (!hash_matches(node, &message->part.head) ||
-        message->part.head.kind != MUTATION_SET)
-        return -ERR_SYNTAX;
+    if (!hash_matches(node, &message->part.head))
+        return node_nonsense(node, "it hashes keys otherwise");
     receive->head = message->part.head;
     memcpy(receive->key, receive->head.key.data, receive->head.key.size);
     receive->head.key.data = receive->key;
@@ -267,6 +286,16 @@ static void end_part(struct node *node)
     count_result(node, &receive->head, result);
 }
 
+/* Is it the next piece of the value that is coming? */
+static bool is_next(const struct node_receive *receive,
+                    const struct message *message)
+{
+    return receive->in_parts && receive->offset == message->part.offset &&
+           receive->head.hash == message->part.head.hash &&
+           receive->head.stamp == message->part.head.stamp &&
+           receive->size == message->part.value_size;
+}
+
 static int take_part(struct node *node, const struct message *message)
 {
     struct node_receive *receive = &node->receive;
@@ -277,11 +306,8 @@ static int take_part(struct node *node, const struct message *message)
         error = begin_part(node, message);
     if (error != 0)
         return error;
-    if (!receive->in_parts || receive->offset != message->part.offset ||
-        receive->head.stamp != message->part.head.stamp ||
-        receive->size != message->part.value_size || data.size == 0 ||
-        data.size > receive->size - receive->offset)
-        return -ERR_SYNTAX;
+    if (!is_next(receive, message))
+        return node_nonsense(node, "a piece of a value out of order");
     if (receive->item != NULL)
         fill_part(node, data);
     receive->offset += data.size;
@@ -289,8 +315,7 @@ static int take_part(struct node *node, const struct message *message)
         return 0;
     end_part(node);
     receive->items += message->part.through == 0;
-    acknowledge(node, message->part.through);
-    return 0;
+    return acknowledge(node, message->part.through);
 }
 
 static int compare_hash(const void *a, const void *b)
@@ -320,11 +345,23 @@ static int take_purge(struct node *node, struct message *message)
     return 0;
 }
 
+/* Marks of a round ascend; its last one is the end of all hashes, and waits for
+ * our word before the next round begins. */
+static bool is_next_mark(const struct node *node, const struct message *message)
+{
+    return !node->send.ack_done &&
+           message->mark.through_hash >= node->receive.marked &&
+           (!message->mark.done || message->mark.through_hash == UINT64_MAX);
+}
+
 static int take_mark(struct node *node, const struct message *message)
 {
     struct node_receive *receive = &node->receive;
 
     abandon_parts(node);
+    if (!is_next_mark(node, message))
+        return node_nonsense(node, "a mark out of order");
+    receive->marked = message->mark.done ? 0 : message->mark.through_hash;
     node->send.ack_due = true;
     node->send.ack_hash = message->mark.through_hash;
     if (!message->mark.done)
@@ -343,8 +380,13 @@ static int take_mark(struct node *node, const struct message *message)
 
 static int take_ack(struct node *node, const struct message *message)
 {
-    if (message->ack.applied > node->send.through)
-        return -ERR_RANGE;
+    if (message->ack.applied > node->send.through ||
+        !node_scan_has_marked(node, message->ack.through_hash,
+                              message->ack.done))
+        return node_nonsense(node, "it confirms what was not sent");
+    if (message->ack.applied < node->send.confirmed)
+        return node_nonsense(node, "it takes back what it has confirmed");
+    node->send.confirmed = message->ack.applied;
     journal_confirm(node->log, message->ack.applied);
     node_lag_confirmed(node, message->ack.applied);
     node->line.acked_by = node->theirs.incarnation;
@@ -415,7 +457,7 @@ static int take_heartbeat(struct node *node, const struct message *message)
 static int take_digest(struct node *node, const struct message *message)
 {
     if (node->answer.due)
-        return -ERR_SYNTAX; /* One question at a time. */
+        return node_nonsense(node, "a question before the answer to the last");
     node_answer_prepare(node, message);
     return 0;
 }
@@ -423,9 +465,46 @@ static int take_digest(struct node *node, const struct message *message)
 static int take_hello(struct node *node, unsigned link,
                       const struct message *message)
 {
-    if (message->hello.node == 0 || message->hello.incarnation == 0)
-        return -ERR_SYNTAX;
+    if (node->peer.link == link)
+        return node_nonsense(node, "a second hello");
     node_signal_hello(node, link, &message->hello);
+    return 0;
+}
+
+static int take_refusal(struct node *node, unsigned link,
+                        const struct message *message)
+{
+    if (node->peer.link == link)
+        return node_nonsense(node, "a refusal after its hello");
+    node_signal_refused(node, link, message->refuse.reason,
+                        message->refuse.words);
+    return 0;
+}
+
+static int take_data(struct node *node, struct message *message)
+{
+    if (!node->receive.planned)
+        return node_nonsense(node, "data before a plan");
+    peer_progressed(&node->peer, node->now_ns);
+    if (message->type == MESSAGE_BATCH)
+        return take_batch(node, message);
+    if (message->type == MESSAGE_PART)
+        return take_part(node, message);
+    if (message->type == MESSAGE_PURGE)
+        return take_purge(node, message);
+    return take_mark(node, message);
+}
+
+static int take_comparison(struct node *node, const struct message *message)
+{
+    if (!node_compare_is_known(node))
+        return node_nonsense(node, "a comparison that was not agreed on");
+    peer_progressed(&node->peer, node->now_ns);
+    if (message->type == MESSAGE_DIGEST)
+        return take_digest(node, message);
+    if (message->type == MESSAGE_DIFFER)
+        return node_compare_take(node, message);
+    node_verify_take_want(node, message);
     return 0;
 }
 
@@ -436,13 +515,10 @@ static int take_from_pair(struct node *node, struct message *message)
     case MESSAGE_PLAN:
         return take_plan(node, message);
     case MESSAGE_BATCH:
-        return node->receive.planned ? take_batch(node, message) : -ERR_SYNTAX;
     case MESSAGE_PART:
-        return node->receive.planned ? take_part(node, message) : -ERR_SYNTAX;
     case MESSAGE_PURGE:
-        return node->receive.planned ? take_purge(node, message) : -ERR_SYNTAX;
     case MESSAGE_MARK:
-        return node->receive.planned ? take_mark(node, message) : -ERR_SYNTAX;
+        return take_data(node, message);
     case MESSAGE_ACK:
         return take_ack(node, message);
     case MESSAGE_FLUSH:
@@ -450,12 +526,9 @@ static int take_from_pair(struct node *node, struct message *message)
     case MESSAGE_HEARTBEAT:
         return take_heartbeat(node, message);
     case MESSAGE_DIGEST:
-        return take_digest(node, message);
     case MESSAGE_DIFFER:
-        return node_compare_take(node, message);
     case MESSAGE_WANT:
-        node_verify_take_want(node, message);
-        return 0;
+        return take_comparison(node, message);
     case MESSAGE_HELLO:
     case MESSAGE_REFUSE:
     case MESSAGE_GOODBYE:
@@ -470,9 +543,7 @@ int node_receive(struct node *node, unsigned link, struct message *message)
     case MESSAGE_HELLO:
         return take_hello(node, link, message);
     case MESSAGE_REFUSE:
-        node_signal_refused(node, link, message->refuse.reason,
-                            message->refuse.words);
-        return 0;
+        return take_refusal(node, link, message);
     case MESSAGE_GOODBYE:
         node_signal(node, PEER_SIG_GOODBYE, link);
         return 0;
@@ -489,6 +560,8 @@ int node_receive(struct node *node, unsigned link, struct message *message)
     case MESSAGE_WANT:
         break;
     }
-    return node->peer.link == link ? take_from_pair(node, message)
-                                   : -ERR_SYNTAX;
+    return node->peer.link == link
+               ? take_from_pair(node, message)
+               : node_nonsense(node,
+                               "more than a hello before there is a pair");
 }

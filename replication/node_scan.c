@@ -306,17 +306,24 @@ static void round_done(struct node *node)
     node->send.plan_items = 0;
 }
 
+bool node_scan_has_marked(const struct node *node, uint64_t through_hash,
+                          bool done)
+{
+    const struct node_scan *scan = &node->send.scan;
+
+    if (through_hash == 0 && !done)
+        return true; /* It is about the live stream. */
+    if (scan->phase == NODE_SCAN_IDLE || through_hash > scan->marked)
+        return false;
+    /* Done before its last bucket is, a peer would only say to harm us. */
+    return !done ||
+           (scan->phase == NODE_SCAN_SENT && through_hash == UINT64_MAX);
+}
+
 void node_scan_confirmed(struct node *node, uint64_t through_hash, bool done)
 {
-    struct node_scan *scan = &node->send.scan;
-
-    if (scan->phase == NODE_SCAN_IDLE)
-        return;
-    if (through_hash > scan->marked)
-        through_hash = scan->marked;
     if (through_hash > 0)
         journal_round_confirm(node->log, through_hash);
-    /* Done before its last bucket is, a peer would only say to harm us. */
-    if (done && scan->phase == NODE_SCAN_SENT && through_hash == UINT64_MAX)
+    if (done)
         round_done(node);
 }

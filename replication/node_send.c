@@ -53,7 +53,7 @@ void node_send_begin(struct node *node, unsigned link)
         send->plan_items = engine_items(node->config.engine);
     send->caught_up = plan == JOURNAL_CONTINUE;
     send->next = send->plan_after + 1;
-    send->through = send->plan_after;
+    send->through = send->confirmed = send->plan_after;
     send->told = node->links[link].hello.flush;
     node->line.confirmed_by = theirs->incarnation;
     node->round_ns = node->now_ns;

@@ -289,6 +289,11 @@ static void settle_bit(struct peer *p, const struct peer_hello *hello,
     act(out, PEER_ACT_NODE_BIT)->bit = bit;
 }
 
+static uint64_t stall_ns(const struct peer *p)
+{
+    return PEER_STALL_DEATHS * p->config.dead_ns;
+}
+
 static enum peer_state pair_up(struct peer *p, const struct peer_event *ev,
                                struct peer_acts *out)
 {
@@ -308,8 +313,10 @@ static enum peer_state pair_up(struct peer *p, const struct peer_event *ev,
     listen_now(p, out); /* For a third node to hear why it is not wanted. */
     tell(out, PEER_NEWS_CONNECTED, ev->link);
     act_on(out, PEER_ACT_PAIR, ev->link);
-    if (!p->served && ev->hello->items != 0)
+    if (!p->served && ev->hello->items != 0) {
+        p->join_until_ns = ev->now_ns + stall_ns(p);
         return PEER_JOINING;
+    }
     serve(p, out);
     return PEER_PAIRED;
 }
@@ -437,6 +444,14 @@ static enum peer_state synced(struct peer *p, const struct peer_event *ev,
     return PEER_PAIRED;
 }
 
+/* It shows signs of life, and that is all. */
+static enum peer_state open_anyway(struct peer *p, struct peer_acts *out)
+{
+    tell(out, PEER_NEWS_STALLED, p->link);
+    serve(p, out);
+    return PEER_PAIRED;
+}
+
 static enum peer_state stay(struct peer *p, const struct peer_event *ev,
                             struct peer_acts *out)
 {
@@ -506,6 +521,8 @@ static enum peer_state on_time(struct peer *p, const struct peer_event *ev,
         return state;
     if (state == PEER_SEEKING && ev->now_ns >= p->join_until_ns)
         return go_alone(p, ev, out);
+    if (state == PEER_JOINING && ev->now_ns >= p->join_until_ns)
+        return open_anyway(p, out);
     if (waits_to_listen(p) && ev->now_ns >= p->listen_at_ns)
         listen_now(p, out);
     if (may_dial(p) && ev->now_ns >= p->dial_at_ns)
@@ -605,12 +622,16 @@ static step_fn *const steps[PEER_STATES][PEER_SIGNALS] = {
 static void allow_for_own_pause(struct peer *p, uint64_t now_ns)
 {
     uint64_t grace = p->config.dead_ns / 2;
+    uint64_t last_ns = p->last_ns;
 
-    if (p->last_ns != 0 && now_ns > p->last_ns + grace)
-        for (unsigned link = 0; link < PEER_LINKS_MAX; link++)
-            if (p->links[link].heard_ns < now_ns - grace)
-                p->links[link].heard_ns = now_ns - grace;
     p->last_ns = now_ns;
+    if (last_ns == 0 || now_ns <= last_ns + grace)
+        return;
+    for (unsigned link = 0; link < PEER_LINKS_MAX; link++)
+        if (p->links[link].heard_ns < now_ns - grace)
+            p->links[link].heard_ns = now_ns - grace;
+    if (p->state == PEER_JOINING)
+        p->join_until_ns += now_ns - last_ns;
 }
 
 void peer_init(struct peer *peer, const struct peer_config *config)
@@ -645,6 +666,12 @@ void peer_heard(struct peer *peer, unsigned link, uint64_t now_ns)
     /* A caller who never says hello must not live by chatter. */
     if (peer->links[link].state == PEER_LINK_PAIRED)
         peer->links[link].heard_ns = now_ns;
+}
+
+void peer_progressed(struct peer *peer, uint64_t now_ns)
+{
+    if (peer->state == PEER_JOINING)
+        peer->join_until_ns = now_ns + stall_ns(peer);
 }
 
 void peer_sent(struct peer *peer, unsigned link, uint64_t now_ns)
@@ -686,7 +713,7 @@ uint64_t peer_deadline(const struct peer *peer)
                 earlier(at, peer->links[link].heard_ns + peer->config.dead_ns));
     if (peer->link != PEER_NO_LINK)
         at = earlier(at, heartbeat_at(peer, peer->link));
-    if (peer->state == PEER_SEEKING)
+    if (peer->state == PEER_SEEKING || peer->state == PEER_JOINING)
         at = earlier(at, peer->join_until_ns);
     if (waits_to_listen(peer))
         at = earlier(at, peer->listen_at_ns);

@@ -9,6 +9,7 @@
  *      +---------> JOINING ----+------------------------------------+
  *                                       has the data
  *
+ * A peer that lives and does not bring its data keeps nobody JOINING for ever.
  * DRAINING can come from any of them and is the last.
  *
  * A link is a connection, 0..PEER_LINKS_MAX-1, whose number the caller
@@ -26,6 +27,7 @@
 #define PEER_ACTS_MAX 24
 #define PEER_BACKOFF_MIN_NS 50000000ull
 #define PEER_BACKOFF_MAX_NS 1000000000ull
+#define PEER_STALL_DEATHS 10u /* Deaths' time without a step forward. */
 #define PEER_NEVER UINT64_MAX
 
 enum peer_state {
@@ -107,6 +109,7 @@ enum peer_news {
     PEER_NEWS_ALONE,     /* Serves alone now and listens. */
     PEER_NEWS_CONNECTED, /* Paired on `link`. */
     PEER_NEWS_SERVING,   /* Has the data, clients may come. */
+    PEER_NEWS_STALLED,   /* Clients may come although the data does not. */
     PEER_NEWS_SILENT,
     PEER_NEWS_LOST,
     PEER_NEWS_LEFT,
@@ -173,8 +176,8 @@ struct peer {
     uint64_t backoff_ns;
     uint64_t dial_at_ns;
     uint64_t listen_at_ns;
-    uint64_t join_until_ns;
-    uint64_t last_ns; /* Of the last event. */
+    uint64_t join_until_ns; /* Without an answer, or a step forward. */
+    uint64_t last_ns;       /* Of the last event. */
 };
 
 void peer_init(struct peer *peer, const struct peer_config *config);
@@ -189,6 +192,8 @@ bool peer_would_pair(const struct peer *peer, unsigned link,
 /* Something came in on the link, or was put on it. */
 void peer_heard(struct peer *peer, unsigned link, uint64_t now_ns);
 void peer_sent(struct peer *peer, unsigned link, uint64_t now_ns);
+/* It brought us nearer to having the data. */
+void peer_progressed(struct peer *peer, uint64_t now_ns);
 bool peer_heartbeat_due(const struct peer *peer, unsigned link,
                         uint64_t now_ns);
 /* When TIME must come at the latest, or a heartbeat go out; PEER_NEVER. */

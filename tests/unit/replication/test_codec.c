@@ -850,8 +850,10 @@ START_TEST(a_differ_lists_what_ascends_within_its_range)
     WIRE(Differ) wire;
 
     WIRE_INIT(differ, &wire);
-    for (size_t i = 0; i < COUNT_OF(hashes); i++)
+    for (size_t i = 0; i < COUNT_OF(hashes); i++) {
         hashes[i] = 10 + i;
+        stamps[i] = 1;
+    }
     wire.from = 10;
     wire.through = 9 + MESSAGE_LIST_MAX;
     wire.groups = groups;
@@ -864,7 +866,7 @@ START_TEST(a_differ_lists_what_ascends_within_its_range)
     stamps[1] = STAMP_MAX;
     ck_assert_int_eq(refuse(MESSAGE_DIFFER, room, pack(&wire.base)),
                      -ERR_RANGE);
-    stamps[1] = 0;
+    stamps[1] = 1;
     wire.n_stamps--;
     ck_assert_int_eq(refuse(MESSAGE_DIFFER, room, pack(&wire.base)),
                      -ERR_SYNTAX);
