@@ -47,6 +47,9 @@ void server_free(struct server **server_at)
     if (server == NULL)
         return;
     server_stop(server);
+    while (server->worker_count > 0)
+        worker_free(&server->workers[--server->worker_count]);
+    acceptor_fini(&server->acceptor);
     registry_fini(&server->registry);
     lock_fini(&server->counts_lock);
     lock_fini(&server->port_lock);
@@ -197,9 +200,6 @@ void server_stop(struct server *server)
         worker_ask_stop(server->workers[i]);
     for (size_t i = 0; i < server->worker_count; i++)
         worker_join(server->workers[i]);
-    while (server->worker_count > 0)
-        worker_free(&server->workers[--server->worker_count]);
-    acceptor_fini(&server->acceptor); /* The last connections wake it. */
     listeners_fini(&server->acceptor.listeners);
 }
 

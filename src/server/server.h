@@ -89,7 +89,9 @@ MUST_CHECK int server_start(struct server *server);
  * Thread: any, once. */
 MUST_CHECK int server_open(struct server *server, char words[SERVER_WORDS_MAX]);
 /* Closes the port, sends what is under way (bounded by stop_ms), closes the
- * connections, ends the threads. Accepts a server that was not started. */
+ * connections, ends the threads. Accepts a server that was not started, or is
+ * stopped. What clients had asked of other threads may still be answered: who
+ * may do so ends before server_free(). */
 void server_stop(struct server *server);
 
 /* A bound socket. */

@@ -438,6 +438,7 @@ int worker_start(struct worker *worker)
 {
     if (pthread_create(&worker->thread, NULL, serve, worker) != 0)
         return -ERR_SYSTEM;
+    worker->started = true;
     (void)pthread_setname_np(worker->thread, "twin-worker");
     return 0;
 }
@@ -460,5 +461,7 @@ void worker_ask_stop(struct worker *worker)
 
 void worker_join(struct worker *worker)
 {
-    (void)pthread_join(worker->thread, NULL);
+    if (worker->started)
+        (void)pthread_join(worker->thread, NULL);
+    worker->started = false;
 }

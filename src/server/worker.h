@@ -55,6 +55,7 @@ struct worker {
     struct event_base *base;
     int wake_fd;
     pthread_t thread;
+    bool started; /* The thread is there; of whoever starts and joins it. */
 
     /* The worker's own. */
     struct event wake_event;
@@ -95,7 +96,8 @@ void worker_free(struct worker **worker);
 MUST_CHECK int worker_start(struct worker *worker);
 /* UDP is served from now on. Thread: any. */
 void worker_open(struct worker *worker);
-/* Asks it to send what is pending and end; then waits until it has ended. */
+/* Asks it to send what is pending and end; then waits until it has ended.
+ * What is answered to it from then on is for nobody, but may be. */
 void worker_ask_stop(struct worker *worker);
 void worker_join(struct worker *worker);
 

@@ -18,6 +18,14 @@ static const char *listen_on[] = {"127.0.0.1"};
 
 /* ---- the server under test ---- */
 
+struct errand *asked;
+
+static void keep_errand(void *ctx, struct errand *errand)
+{
+    (void)ctx;
+    __atomic_store_n(&asked, errand, __ATOMIC_RELEASE);
+}
+
 void note_port(void *ctx, const struct server_address *address)
 {
     (void)ctx;
@@ -49,7 +57,8 @@ static void make_commands(void)
     const struct commands_config config = {.version = "1.6.45",
                                            .item_bytes_max = 8 * MIB,
                                            .cas_shown = true,
-                                           .flush_allowed = true};
+                                           .flush_allowed = true,
+                                           .repl = keep_errand};
 
     ck_assert_int_eq(engine_new(&engine_config, &engine), 0);
     commands = commands_new(engine, &config);

@@ -4,6 +4,7 @@
 #ifndef TESTS_UNIT_SERVER_FIXTURE_H
 #define TESTS_UNIT_SERVER_FIXTURE_H
 
+#include "src/base/errand.h"
 #include "src/base/invariant.h"
 #include "src/base/memory.h"
 #include "src/command/commands.h"
@@ -18,6 +19,7 @@
 extern struct server *server;
 extern uint16_t port;
 extern uint16_t udp_port;
+extern struct errand *asked; /* By a client's `repl`; any thread's. */
 
 /* ---- the server under test ---- */
 

@@ -501,6 +501,23 @@ START_TEST(a_reader_that_does_not_read_cannot_keep_a_stop_waiting)
 }
 END_TEST
 
+/* Here it takes a sanitizer to see who was told. */
+START_TEST(an_answer_after_the_stop_finds_who_asked)
+{
+    int fd = dial();
+
+    say(fd, "repl status\r\n");
+    while (__atomic_load_n(&asked, __ATOMIC_ACQUIRE) == NULL)
+        continue;
+    server_stop(server);
+    hear_end(fd);
+    errand_put(asked, "END\r\n");
+    errand_done(&asked);
+    server_stop(server); /* Once more changes nothing. */
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_server_that_never_opened_stops)
 {
     char words[SERVER_WORDS_MAX];
@@ -529,6 +546,7 @@ static void add_open_tests(TCase *tests)
     tcase_add_test(tests, a_stop_while_clients_are_busy_ends);
     tcase_add_test(tests,
                    a_reader_that_does_not_read_cannot_keep_a_stop_waiting);
+    tcase_add_test(tests, an_answer_after_the_stop_finds_who_asked);
     tcase_add_test(tests, a_port_in_use_is_told_in_words);
 }
 
