@@ -554,8 +554,7 @@ static size_t put_goodbye(struct node *node, char *out, size_t room)
 
     journal_figures(node->log, &log);
     if (node->peer.state != PEER_DRAINING || node->send.goodbye_said ||
-        log.confirmed != log.last || log.dirty_buckets > 0 ||
-        node->receive.in_parts)
+        log.confirmed != log.last || log.dirty_buckets > 0)
         return 0;
     message.goodbye.words = SLICE_LITERAL("clean stop");
     node->send.goodbye_said = true;

@@ -313,7 +313,7 @@ int replication_new(const struct replication_config *config,
     }
     error = make(replication, config, words);
     if (error != 0) {
-        replication_free(&replication);
+        (void)replication_free(&replication); /* Nobody was asked yet. */
         return error;
     }
     *out = replication;
@@ -365,23 +365,25 @@ void replication_stop(struct replication *replication)
     replication->started = false;
 }
 
-void replication_free(struct replication **freed)
+bool replication_free(struct replication **freed)
 {
     struct replication *replication = *freed;
+    bool ended;
 
     if (replication == NULL)
-        return;
+        return true;
     *freed = NULL;
     replication_stop(replication);
-    /* A name service that still looks for the peer will write to this memory:
-     * then it stays, as the process ends anyway. */
-    if (!replication_loop_fini(replication))
-        return;
+    ended = replication_loop_fini(replication);
     replication_orders_fini(replication);
     replication_status_fini(replication);
     node_free(&replication->node);
+    /* A name service that still looks for the peer will write to the rest. */
+    if (!ended)
+        return false;
     memory_free(&replication->peer_host);
     memory_free(&replication);
+    return true;
 }
 
 uint16_t replication_port(const struct replication *replication)

@@ -66,8 +66,9 @@ MUST_CHECK int replication_start(struct replication *replication);
 /* Drains (bounded by drain_ms) and ends the thread. Statistics stay. */
 void replication_stop(struct replication *replication);
 /* Stops it first if need be. The engine's threads are gone before: its journal
- * goes with it. */
-void replication_free(struct replication **replication);
+ * goes with it. False when a name service has not answered yet: a thread of
+ * libuv still waits for it, and exit() would wait for that one. */
+bool replication_free(struct replication **replication);
 
 /* What the next daemon needs to go on with this one's data, so long. It is
  * stopped, and good for replication_free() alone then. */

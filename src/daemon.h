@@ -43,6 +43,7 @@ struct daemon {
     bool replicating;                /* The replication's thread runs. */
     bool started;
     bool graceful;      /* The stop keeps what a next start may use. */
+    bool calls_left;    /* To a name service that does not answer. */
     _Atomic int status; /* To exit with. */
 };
 

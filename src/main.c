@@ -19,6 +19,9 @@
 
 #define WORDS_MAX 512
 #define STOP_MS 1000 /* For replies under way to slow readers. */
+/* What a stop may take beyond that and the drain: all else is the work of
+ * moments, on a machine that may have other work. */
+#define STOP_MARGIN_MS 10000
 #define RING_ENTRY_BYTES 16
 
 _Static_assert(WORDS_MAX >= SERVER_WORDS_MAX, "room for any sentence");
@@ -451,6 +454,7 @@ static int save(struct daemon *daemon)
         return 0;
     if (!daemon->restart.open)
         return 0;
+    process_lift_limit();
     return restart_save(&daemon->restart, daemon->engine, daemon->replication,
                         &daemon->clock);
 }
@@ -460,12 +464,16 @@ static int stop(struct daemon *daemon)
 {
     int status;
 
+    process_stop_awaits("its clients");
     if (daemon->server != NULL)
         server_stop(daemon->server);
+    process_stop_awaits("the replication");
     if (daemon->replicating)
         replication_stop(daemon->replication);
+    process_stop_awaits("the upkeep");
     if (daemon->upkeep)
         engine_janitor_stop(daemon->engine);
+    process_stop_awaits("its memory");
     server_free(&daemon->server);
     tls_free(&daemon->tls);
     for (size_t i = 0; i < COUNT_OF(daemon->threads); i++)
@@ -474,7 +482,7 @@ static int stop(struct daemon *daemon)
     commands_free(&daemon->commands);
     auth_file_free(&daemon->auth_file);
     sasl_users_free(&daemon->sasl_users);
-    replication_free(&daemon->replication);
+    daemon->calls_left = !replication_free(&daemon->replication);
     tls_free(&daemon->link_tls);
     confirm_free(&daemon->confirm);
     engine_free(&daemon->engine);
@@ -509,8 +517,10 @@ static void await_end(struct daemon *daemon)
         number = process_await_signal();
     }
     daemon->graceful = number == SIGUSR1;
-    log_v(LOG_LEVEL_V, "stopping on signal %d", number);
     process_allow_interrupt();
+    process_limit_stop(STOP_MS + (uint64_t)daemon->options.repl_drain_ms +
+                       STOP_MARGIN_MS);
+    log_v(LOG_LEVEL_V, "stopping on signal %d", number);
 }
 
 static int run(struct daemon *daemon)
@@ -565,5 +575,8 @@ int main(int argc, char *argv[])
     clock_init_real(&daemon.clock);
 #endif
     daemon.started_at_ns = clock_now(&daemon.clock);
-    return run(&daemon);
+    status = run(&daemon);
+    if (daemon.calls_left)
+        _exit(status); /* exit() would wait for them. */
+    return status;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,15 +17,19 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define PID_PATH_MAX 4096
 #define PID_TEXT_MAX 32
+#define LATE_LINE_MAX 128
 
 static int release_fd = -1;  /* The pipe to the parent that waits. */
 static const char *pid_path; /* Of the pid file that is there. */
+/* The first thread's, and the signal handlers'. */
+static const char *volatile stop_awaits = "the log";
 
 __attribute__((format(printf, 3, 4))) static int
 fail(int status, char words[PROCESS_WORDS_MAX], const char *format, ...)
@@ -322,4 +327,68 @@ void process_allow_interrupt(void)
     stop_signals(&set);
     sigdelset(&set, SIGUSR1);
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* ---- the limit of a stop ---- */
+
+/* Nobody may read the log any more: that can be what the stop waits for. */
+static bool log_has_room(void)
+{
+    struct pollfd log = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    return poll(&log, 1, 0) == 1 && (log.revents & POLLOUT) != 0;
+}
+
+static void add(char *line, size_t *size, const char *text)
+{
+    while (*text != '\0' && *size < LATE_LINE_MAX)
+        line[(*size)++] = *text++;
+}
+
+/* Whatever thread it interrupts may hold any lock, so nothing here takes
+ * one. */
+static void end_late(int number)
+{
+    char line[LATE_LINE_MAX];
+    size_t size = 0;
+    ssize_t written;
+
+    (void)number;
+    add(line, &size, "the stop took too long, still waiting for ");
+    add(line, &size, stop_awaits);
+    add(line, &size, ": ending without it\n");
+    if (log_has_room()) {
+        written = write(STDERR_FILENO, line, size);
+        (void)written;
+    }
+    if (pid_path != NULL)
+        (void)unlink(pid_path);
+    _exit(EX_SOFTWARE);
+}
+
+static void set_alarm(uint64_t ms)
+{
+    const struct itimerval alarm = {
+        .it_value = {.tv_sec = (time_t)(ms / 1000),
+                     .tv_usec = (suseconds_t)(ms % 1000 * 1000)}};
+
+    (void)setitimer(ITIMER_REAL, &alarm, NULL);
+}
+
+void process_limit_stop(uint64_t limit_ms)
+{
+    const struct sigaction action = {.sa_handler = end_late};
+
+    (void)sigaction(SIGALRM, &action, NULL);
+    set_alarm(limit_ms);
+}
+
+void process_stop_awaits(const char *what)
+{
+    stop_awaits = what;
+}
+
+void process_lift_limit(void)
+{
+    set_alarm(0);
 }

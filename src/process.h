@@ -51,4 +51,12 @@ int process_await_signal(void);
 /* From now on one more of them ends the process at once. */
 void process_allow_interrupt(void);
 
+/* The stop may take so long from now on; then the process ends as it is, and
+ * the last line of the log says what it was waiting for. */
+void process_limit_stop(uint64_t limit_ms);
+/* What that is now: words that live on, such as "its clients". */
+void process_stop_awaits(const char *what);
+/* The rest may take as long as it has to. */
+void process_lift_limit(void);
+
 #endif

@@ -128,7 +128,7 @@ class Process:
         if not self.alive() and not self.end_expected:
             return f'ended by itself with status {self.popen.returncode}'
         for mark in ('AddressSanitizer', 'ThreadSanitizer', 'runtime error:',
-                     'LeakSanitizer'):
+                     'LeakSanitizer', 'the stop took too long'):
             if mark in self.log():
                 return f'its log has {mark}'
         return None

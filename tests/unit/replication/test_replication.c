@@ -107,7 +107,7 @@ static void stop(struct daemon *daemon)
 {
     replication_stop(daemon->replication);
     engine_thread_free(&daemon->thread);
-    replication_free(&daemon->replication);
+    ck_assert(replication_free(&daemon->replication));
     ck_assert_ptr_null(daemon->replication);
     engine_free(&daemon->engine);
 }
@@ -1001,7 +1001,7 @@ START_TEST(no_memory_is_no_replication)
     }
     ck_assert_uint_gt(nth, 3);
     ck_assert_uint_ne(replication_port(replication), 0);
-    replication_free(&replication);
+    ck_assert(replication_free(&replication));
     engine_free(&a.engine);
 }
 END_TEST
