@@ -96,6 +96,7 @@ struct node_send {
     bool scan_first; /* The live stream had all the room last time. */
     struct node_big big;
     struct node_scan scan;
+    size_t item_bytes; /* Key and value of the last one: the next is alike. */
     struct node_sent sent[NODE_SENT_CACHE];
 };
 

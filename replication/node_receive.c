@@ -202,7 +202,8 @@ static size_t read_ahead(const struct node *node, const struct message *message,
         count++;
     }
     for (size_t i = 0; i < count; i++)
-        engine_prefetch_item(engine, mutations[i].hash);
+        engine_prefetch_item(engine, mutations[i].hash,
+                             mutations[i].key.size + mutations[i].value.size);
     return count;
 }
 

@@ -156,7 +156,8 @@ static void prefetch(const struct node *node)
     for (size_t i = scan->found_at; i < last; i++)
         engine_prefetch_bucket(engine, scan->found[i].hash);
     for (size_t i = scan->found_at; i < last; i++)
-        engine_prefetch_item(engine, scan->found[i].hash);
+        engine_prefetch_item(engine, scan->found[i].hash,
+                             node->send.item_bytes);
 }
 
 static enum node_added add_found(struct node *node, struct codec_batch *batch,

@@ -262,19 +262,24 @@ enum node_added node_add_view(struct node *node, struct codec_batch *batch,
                          &fill))
         return NODE_NO_ROOM;
     node->sent++;
-    node->sent_bytes += view->key.size + view->value_size;
+    node->send.item_bytes = view->key.size + view->value_size;
+    node->sent_bytes += node->send.item_bytes;
     return NODE_ADDED;
 }
 
 /* ---- what need not be sent again ---- */
+
+static inline struct node_sent *note_of(struct node *node, uint64_t hash)
+{
+    return &node->send.sent[hash & (NODE_SENT_CACHE - 1)];
+}
 
 /* Was the key's present version sent with an earlier entry? An entry at that
  * very version ends the note, as one after it means a longer life. */
 static bool sent_already(struct node *node,
                          const struct journal_reference *entry, stamp_t stamp)
 {
-    struct node_sent *note =
-        &node->send.sent[entry->hash & (NODE_SENT_CACHE - 1)];
+    struct node_sent *note = note_of(node, entry->hash);
 
     if (note->hash != entry->hash || note->stamp != stamp)
         return false;
@@ -287,8 +292,7 @@ static void note_sent(struct node *node, uint64_t hash, stamp_t entry,
                       stamp_t stamp)
 {
     if (stamp > entry)
-        node->send.sent[hash & (NODE_SENT_CACHE - 1)] =
-            (struct node_sent){hash, stamp};
+        *note_of(node, hash) = (struct node_sent){hash, stamp};
 }
 
 /* ---- a value in parts ---- */
@@ -447,15 +451,17 @@ static enum node_added add_entry(struct node *node, struct codec_batch *batch,
     return added;
 }
 
-static void prefetch(const struct node *node,
-                     const struct journal_reference *entries, size_t count)
+static void prefetch(struct node *node, const struct journal_reference *entries,
+                     size_t count)
 {
     const struct engine *engine = node->config.engine;
 
     for (size_t i = 0; i < count; i++)
         engine_prefetch_bucket(engine, entries[i].hash);
-    for (size_t i = 0; i < count; i++)
-        engine_prefetch_item(engine, entries[i].hash);
+    for (size_t i = 0; i < count; i++) {
+        engine_prefetch_item(engine, entries[i].hash, node->send.item_bytes);
+        __builtin_prefetch(note_of(node, entries[i].hash));
+    }
 }
 
 /* Adds what the next few entries stand for. False: that was all for now. */

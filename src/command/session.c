@@ -315,8 +315,12 @@ static void prefetch_items(const struct command_thread *thread)
     unsigned i;
 
     for (i = 0; i < batch->ops; i++) {
-        if (batch->op[i].key.bytes.size > 0)
-            engine_prefetch_item(thread->engine, batch->op[i].key.hash);
+        const struct op *op = &batch->op[i];
+
+        if (op->key.bytes.size > 0)
+            engine_prefetch_item(thread->engine, op->key.hash,
+                                 op->key.bytes.size +
+                                     batch->request[op->request].value_size);
     }
 }
 

@@ -172,9 +172,10 @@ struct engine_key {
 struct engine_key engine_key_of(const struct engine *engine,
                                 struct slice bytes);
 /* Two steps ahead of the use of a key: first its bucket, some keys later the
- * items that the bucket may mean. */
+ * items that the bucket may mean. bytes: of key and value, as far as known. */
 void engine_prefetch_bucket(const struct engine *engine, uint64_t hash);
-void engine_prefetch_item(const struct engine *engine, uint64_t hash);
+void engine_prefetch_item(const struct engine *engine, uint64_t hash,
+                          size_t bytes);
 
 /* What a client's exptime means now: 0 never, below 0 dead, up to 30 days
  * relative, above that seconds since 1970. */

@@ -18,9 +18,10 @@ void engine_prefetch_bucket(const struct engine *engine, uint64_t hash)
     table_prefetch_bucket(&engine->table, hash);
 }
 
-void engine_prefetch_item(const struct engine *engine, uint64_t hash)
+void engine_prefetch_item(const struct engine *engine, uint64_t hash,
+                          size_t bytes)
 {
-    table_prefetch_item(&engine->table, hash);
+    table_prefetch_item(&engine->table, hash, bytes);
 }
 
 void read_open_view(struct engine_view *view, struct item *item,

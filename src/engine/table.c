@@ -13,6 +13,8 @@
 #define OVERFLOW_MIN 1024u
 #define OVERFLOW_MAX ((uint64_t)1 << 30)
 #define GROW_AT_ONCE 1024u
+#define LINE_BYTES sizeof(struct bucket)
+#define PREFETCH_BYTES_MAX 512u /* Of one item; the processor sees to more. */
 
 /* The table must hold items_max without going above the growth's mark. */
 static unsigned power_for(uint64_t items_max)
@@ -355,24 +357,33 @@ void table_prefetch_bucket(const struct table *table, uint64_t hash)
         1);
 }
 
-/* The header with the key, and the line after it, where the value begins. */
-static void prefetch_lines(const char *item)
+/* The header with the key, the line after it, where the value begins, and as
+ * many as are known to follow. */
+static void prefetch_lines(const char *item, size_t bytes)
 {
+    size_t at = LINE_BYTES;
+
     __builtin_prefetch(item, 1);
-    __builtin_prefetch(item + sizeof(struct bucket));
+    do {
+        __builtin_prefetch(item + at);
+        at += LINE_BYTES;
+    } while (at < bytes);
 }
 
-void table_prefetch_item(const struct table *table, uint64_t hash)
+void table_prefetch_item(const struct table *table, uint64_t hash, size_t bytes)
 {
     const struct bucket *bucket = &table->buckets[geometry_position(
         atomic_load_explicit(&table->geometry, memory_order_relaxed), hash)];
     unsigned mask = match_tags_racing(bucket->tags, table_tag(hash));
 
+    bytes += ITEM_HEADER_BYTES;
+    if (bytes > PREFETCH_BYTES_MAX)
+        bytes = PREFETCH_BYTES_MAX;
     for (; mask != 0; mask &= mask - 1) {
         handle_t handle = __atomic_load_n(&bucket->handles[__builtin_ctz(mask)],
                                           __ATOMIC_RELAXED);
 
-        prefetch_lines((const char *)region_item(table->region, handle));
+        prefetch_lines((const char *)region_item(table->region, handle), bytes);
     }
 }
 

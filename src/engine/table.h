@@ -216,7 +216,8 @@ unsigned table_list(const struct table *table, struct place place,
 uint64_t table_last_hash(const struct table *table, uint64_t hash);
 
 void table_prefetch_bucket(const struct table *table, uint64_t hash);
-void table_prefetch_item(const struct table *table, uint64_t hash);
+void table_prefetch_item(const struct table *table, uint64_t hash,
+                         size_t bytes);
 
 /* ---- growth ---- */
 

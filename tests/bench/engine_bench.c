@@ -87,7 +87,8 @@ static void set_batched(struct worker *worker, uint64_t from, unsigned count)
         engine_prefetch_bucket(worker->engine, writes[i].key.hash);
     }
     for (i = 0; i < count; i++)
-        engine_prefetch_item(worker->engine, writes[i].key.hash);
+        engine_prefetch_item(worker->engine, writes[i].key.hash,
+                             writes[i].key.bytes.size + value_bytes);
     for (i = 0; i < count; i++)
         (void)engine_store(worker->thread, &writes[i], value, &stamp);
 }
@@ -126,7 +127,7 @@ static void get_batched(struct worker *worker, uint64_t from, unsigned count)
         engine_prefetch_bucket(worker->engine, keys[i].hash);
     }
     for (i = 0; i < count; i++)
-        engine_prefetch_item(worker->engine, keys[i].hash);
+        engine_prefetch_item(worker->engine, keys[i].hash, 0);
     for (i = 0; i < count; i++)
         read_view(worker, &keys[i]);
 }

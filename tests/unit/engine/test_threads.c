@@ -118,7 +118,7 @@ static void read_key(struct writer *writer, unsigned owner, unsigned number)
     uint64_t seed;
 
     engine_prefetch_bucket(writer->shared->engine, key.hash);
-    engine_prefetch_item(writer->shared->engine, key.hash);
+    engine_prefetch_item(writer->shared->engine, key.hash, 0);
     if (!engine_get(writer->thread, &key, &view)) {
         if (owner == writer->number && !writer->shared->may_evict)
             ck_assert_uint_eq(writer->seeds[number], 0);
