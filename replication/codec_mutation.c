@@ -66,11 +66,17 @@ enum part_field {
 
 #define STATE_KNOWN (ITEM_STATE_STALE | ITEM_STATE_WON | ITEM_STATE_BINARY_KEY)
 
+/* Each of these is called once for every mutation that goes out. */
+#define EACH static inline __attribute__((always_inline))
+
 /* ---- writing ---- */
 
 static inline size_t varint_size(uint64_t value)
 {
     unsigned bits = 64u - (unsigned)__builtin_clzll(value | 1);
+
+    if (LIKELY(value < (1u << 14)))
+        return 1 + (value >= 1u << 7);
 
     return (bits + 6) / 7;
 }
@@ -134,7 +140,7 @@ static inline size_t bytes_size(size_t size)
 }
 
 /* All but the value. */
-static size_t head_size(const struct mutation *mutation)
+EACH size_t head_size(const struct mutation *mutation)
 {
     return number_size(mutation->kind) + (mutation->hash != 0 ? 9u : 0u) +
            (mutation->stamp != 0 ? 9u : 0u) +
@@ -145,9 +151,9 @@ static size_t head_size(const struct mutation *mutation)
 }
 
 /* Behind the value, which is what an older peer takes. */
-static size_t tally_size(const struct tally *tally)
+EACH size_t tally_size(const struct tally *tally)
 {
-    if (tally->base_stamp == STAMP_NONE)
+    if (LIKELY(tally->base_stamp == STAMP_NONE))
         return 0;
     return 9u + (tally->base != 0 ? 9u : 0u) +
            (tally->share[0] != 0 ? 9u : 0u) +
@@ -173,7 +179,7 @@ static char *put_tally(char *at, const struct tally *tally)
                        tally->counted[1]);
 }
 
-static char *put_head(char *at, const struct mutation *mutation)
+EACH char *put_head(char *at, const struct mutation *mutation)
 {
     INVARIANT(mutation->key.size <= MESSAGE_KEY_MAX);
 
@@ -537,9 +543,14 @@ static inline bool read_in_order(struct slice bytes, struct mutation *mutation)
     const unsigned char *at = (const unsigned char *)bytes.data;
     const unsigned char *end = at + bytes.size;
 
-    *mutation = (struct mutation){.kind = MUTATION_SET};
     if (bytes.size < FIXED_BYTES_MAX)
         return false;
+    /* One by one: all at once would be a loop of the processor's own. */
+    mutation->kind = MUTATION_SET;
+    mutation->expires_at_s = mutation->client_flags = mutation->state = 0;
+    mutation->cas = STAMP_NONE;
+    mutation->key = mutation->value = slice_make(NULL, 0);
+    mutation->tally = (struct tally){.base_stamp = STAMP_NONE};
     if (*at == TAG(MUTATION_FIELD_KIND, WIRE_VARINT)) {
         if (at[1] >= 0x80)
             return false;

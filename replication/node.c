@@ -527,6 +527,11 @@ uint64_t node_deadline(const struct node *node)
     return at;
 }
 
+uint64_t node_changes(const struct node *node)
+{
+    return journal_last(node->log) + node->applied_count;
+}
+
 bool node_may_sleep(struct node *node)
 {
     if (node->peer.link == PEER_NO_LINK || node->orders.paused)

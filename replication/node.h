@@ -115,6 +115,8 @@ bool node_may_sleep(struct node *node);
 /* Somebody waits for an acknowledgement, here or at the peer: what is to be
  * sent shall not rest for company. */
 bool node_is_prompt(const struct node *node);
+/* Of the caches' contents that the node has seen, ours and the peer's. */
+uint64_t node_changes(const struct node *node);
 
 /* ---- what both nodes hold ---- */
 

@@ -166,7 +166,7 @@ static enum node_added add_found(struct node *node, struct codec_batch *batch,
     struct engine_view view;
     enum node_added added;
 
-    if (!engine_find(node->thread, found->hash, &view)) {
+    if (!engine_find_version(node->thread, found->hash, found->stamp, &view)) {
         journal_gone(node->log, found->hash, found->stamp);
         return NODE_ABSENT;
     }

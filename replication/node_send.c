@@ -216,18 +216,21 @@ void node_fill_value(void *ctx, char *to, size_t size)
     }
 }
 
-static struct mutation mutation_of(uint64_t hash,
-                                   const struct engine_view *view)
+/* All but the value. Field by field: a tally that there is not need not be
+ * cleared. */
+static void describe(struct mutation *mutation, uint64_t hash,
+                     const struct engine_view *view)
 {
-    return (struct mutation){.kind = MUTATION_SET,
-                             .hash = hash,
-                             .stamp = view->stamp,
-                             .expires_at_s = view->expires_at_s,
-                             .client_flags = view->client_flags,
-                             .state = view->state,
-                             .cas = view->cas != view->stamp ? view->cas
-                                                             : STAMP_NONE,
-                             .key = view->key};
+    mutation->kind = MUTATION_SET;
+    mutation->hash = hash;
+    mutation->stamp = view->stamp;
+    mutation->expires_at_s = view->expires_at_s;
+    mutation->client_flags = view->client_flags;
+    mutation->state = view->state;
+    mutation->cas = view->cas != view->stamp ? view->cas : STAMP_NONE;
+    mutation->key = view->key;
+    mutation->value = slice_make(NULL, 0);
+    mutation->tally.base_stamp = STAMP_NONE;
 }
 
 /* False when nobody may hold the item any more: later. */
@@ -238,9 +241,8 @@ static bool begin_parts(struct node *node, uint64_t hash,
 
     INVARIANT(big->item == NULL);
     INVARIANT(view->key.size <= sizeof(big->key));
-    *big = (struct node_big){.head = mutation_of(hash, view),
-                             .size = view->value_size,
-                             .number = number};
+    *big = (struct node_big){.size = view->value_size, .number = number};
+    describe(&big->head, hash, view);
     memcpy(big->key, view->key.data, view->key.size);
     big->head.key.data = big->key;
     big->item = engine_view_hold(node->thread, view);
@@ -251,14 +253,17 @@ enum node_added node_add_view(struct node *node, struct codec_batch *batch,
                               uint64_t hash, struct engine_view *view,
                               uint64_t number)
 {
-    struct mutation mutation = mutation_of(hash, view);
+    struct mutation mutation;
     struct node_fill fill = {node->thread, view->item};
 
     if (view->value_size > CODEC_WHOLE_VALUE_MAX)
         return begin_parts(node, hash, view, number) ? NODE_IN_PARTS
                                                      : NODE_NO_ROOM;
+    describe(&mutation, hash, view);
+    mutation.value = engine_view_value(view);
     engine_view_tally(view, &mutation.tally);
-    if (!codec_batch_add(batch, &mutation, view->value_size, node_fill_value,
+    if (!codec_batch_add(batch, &mutation, view->value_size,
+                         mutation.value.data == NULL ? node_fill_value : NULL,
                          &fill))
         return NODE_NO_ROOM;
     node->sent++;
@@ -444,7 +449,7 @@ static enum node_added add_entry(struct node *node, struct codec_batch *batch,
     /* The flush state goes ahead of the number that stands for it. */
     if (entry->hash == JOURNAL_FLUSH)
         return flush_is_news(node, &flush) ? NODE_NO_ROOM : NODE_ABSENT;
-    if (!engine_find(node->thread, entry->hash, &view))
+    if (!engine_find_version(node->thread, entry->hash, entry->stamp, &view))
         return add_absent(node, batch, entry);
     added = add_present(node, batch, entry, number, &view);
     engine_view_end(node->thread, &view);

@@ -272,13 +272,11 @@ static void set_links_patient(struct replication *replication, uint64_t per_s)
 static void watch_rate(struct replication *replication, uint64_t now_ns)
 {
     uint64_t elapsed_ns = now_ns - replication->rate_ns;
-    struct node_status status;
     uint64_t changes, per_s;
 
     if (elapsed_ns < HASTE_NS)
         return;
-    node_status(replication->node, now_ns, &status);
-    changes = status.seq_next + status.applied;
+    changes = node_changes(replication->node);
     per_s = (changes - replication->rate_changes) * NS_PER_S / elapsed_ns;
     replication->rate_ns = now_ns;
     replication->rate_changes = changes;

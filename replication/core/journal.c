@@ -40,13 +40,13 @@ void journal_lose(struct journal_log *log,
 
 static uint64_t append(struct journal_log *log, uint64_t hash, stamp_t stamp)
 {
-    uint64_t seq = log->next;
+    uint64_t seq = atomic_load_explicit(&log->next, memory_order_relaxed);
     struct journal_reference *entry = &log->ring[seq & log->mask];
 
     if (seq - log->first > log->mask && seq - log->mask - 1 > log->confirmed)
         journal_lose(log, entry);
     *entry = (struct journal_reference){hash, stamp};
-    log->next = seq + 1;
+    atomic_store_explicit(&log->next, seq + 1, memory_order_release);
     return seq;
 }
 
@@ -274,10 +274,15 @@ void journal_set_wake(struct journal_log *log, void (*wake)(void *ctx),
 
 bool journal_sleep(struct journal_log *log, uint64_t next)
 {
+    uint64_t last;
+
     /* First the flag, then the look: a record that the look misses is made
-     * after it, and so its settle() sees the flag. */
+     * after it, and so its settle() sees the flag. Hence the lock. */
     atomic_store(&log->sleeping, true);
-    if (journal_last(log) < next)
+    lock_take(&log->lock);
+    last = log->next - 1;
+    lock_release(&log->lock);
+    if (last < next)
         return true;
     journal_awake(log);
     return false;
@@ -290,14 +295,9 @@ void journal_awake(struct journal_log *log)
 
 /* ---- sending ---- */
 
-uint64_t journal_last(struct journal_log *log)
+uint64_t journal_last(const struct journal_log *log)
 {
-    uint64_t last;
-
-    lock_take(&log->lock);
-    last = log->next - 1;
-    lock_release(&log->lock);
-    return last;
+    return atomic_load_explicit(&log->next, memory_order_acquire) - 1;
 }
 
 size_t journal_read(struct journal_log *log, uint64_t *next,

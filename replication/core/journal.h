@@ -77,7 +77,7 @@ void journal_awake(struct journal_log *log);
 /* ---- sending ---- */
 
 /* The highest number given so far. */
-uint64_t journal_last(struct journal_log *log);
+uint64_t journal_last(const struct journal_log *log);
 /* Copies up to max references from number *next on; moves *next up to the
  * oldest one that the ring still has. Returns how many. */
 size_t journal_read(struct journal_log *log, uint64_t *next,

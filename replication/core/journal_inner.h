@@ -22,7 +22,8 @@ struct journal_log {
     struct stamp_clock *clock;
     struct journal_reference *ring;
     uint64_t mask;
-    uint64_t next;  /* Number of the next entry; the first is 1. */
+    _Atomic uint64_t next; /* Number of the next entry; the first is 1.
+                              Written under the lock. */
     uint64_t first; /* The lowest that was made in this process. */
     uint64_t confirmed;
     _Atomic uint64_t watermark[2]; /* Written under the lock. */

@@ -212,6 +212,9 @@ bool engine_get_and_touch(struct engine_thread *thread,
 /* Finds by hash; counts and marks nothing. For the replication. */
 bool engine_find(struct engine_thread *thread, uint64_t hash,
                  struct engine_view *view);
+/* The same, quicker if the key is still at that version. */
+bool engine_find_version(struct engine_thread *thread, uint64_t hash,
+                         stamp_t stamp, struct engine_view *view);
 void engine_view_end(struct engine_thread *thread, struct engine_view *view);
 
 /* What there is of a key, for whoever watches: counts, marks and keeps
@@ -231,10 +234,12 @@ struct engine_glimpse {
 void engine_glimpse(struct engine_thread *thread, const struct engine_key *key,
                     struct engine_glimpse *out);
 
-/* All that the item takes, with header and key. */
+/* The value if it lies in one piece; else its data is NULL. */
+struct slice engine_view_value(const struct engine_view *view);
 /* The tally of an item that both nodes count on; else its base_stamp is
  * STAMP_NONE. */
 void engine_view_tally(const struct engine_view *view, struct tally *tally);
+/* All that the item takes, with header and key. */
 size_t engine_view_bytes(const struct engine_view *view);
 /* Of those who look into the cache: the item's list, "hot" and so on, and by
  * how many its bytes are held, the cache itself among them. */

@@ -147,12 +147,12 @@ enum engine_outcome engine_touch(struct engine_thread *thread,
     return found ? ENGINE_STORED : ENGINE_NOT_FOUND;
 }
 
-bool engine_find(struct engine_thread *thread, uint64_t hash,
-                 struct engine_view *view)
+bool engine_find_version(struct engine_thread *thread, uint64_t hash,
+                         stamp_t stamp, struct engine_view *view)
 {
     struct table *table = &thread->engine->table;
     struct place place = table_lock(table, hash);
-    struct slot slot = table_find_hash(table, place, hash);
+    struct slot slot = table_find_version(table, place, hash, stamp);
 
     if (slot.item != NULL && !engine_is_dead(thread, slot.item)) {
         read_open_view(view, slot.item, place);
@@ -160,6 +160,12 @@ bool engine_find(struct engine_thread *thread, uint64_t hash,
     }
     table_unlock(place);
     return false;
+}
+
+bool engine_find(struct engine_thread *thread, uint64_t hash,
+                 struct engine_view *view)
+{
+    return engine_find_version(thread, hash, STAMP_NONE, view);
 }
 
 static void glimpse_live(const struct item *item, struct engine_glimpse *out)
@@ -203,6 +209,15 @@ void engine_view_end(struct engine_thread *thread, struct engine_view *view)
 void engine_view_tally(const struct engine_view *view, struct tally *tally)
 {
     item_tally(view->item, tally);
+}
+
+struct slice engine_view_value(const struct engine_view *view)
+{
+    const struct item *item = view->item;
+
+    if (UNLIKELY(item_flags(item) & ITEM_LARGE))
+        return slice_make(NULL, 0);
+    return slice_make(item->data + item_value_offset(item), item->value_size);
 }
 
 size_t engine_view_bytes(const struct engine_view *view)

@@ -162,8 +162,8 @@ static void set_overflow(struct bucket *bucket, uint32_t overflow)
                           memory_order_relaxed);
 }
 
-struct slot table_find_hash(const struct table *table, struct place place,
-                            uint64_t hash)
+struct slot table_find_version(const struct table *table, struct place place,
+                               uint64_t hash, stamp_t stamp)
 {
     struct bucket *bucket = place.bucket;
     uint8_t tag = table_tag(hash);
@@ -175,11 +175,18 @@ struct slot table_find_hash(const struct table *table, struct place place,
             unsigned i = (unsigned)__builtin_ctz(mask);
             struct item *item = region_item(table->region, bucket->handles[i]);
 
-            if (table_hash(table, item) == hash)
+            if ((stamp != STAMP_NONE && item_stamp(item) == stamp) ||
+                table_hash(table, item) == hash)
                 return (struct slot){bucket, i, item};
         }
     }
     return (struct slot){.item = NULL};
+}
+
+struct slot table_find_hash(const struct table *table, struct place place,
+                            uint64_t hash)
+{
+    return table_find_version(table, place, hash, STAMP_NONE);
 }
 
 struct slot table_find_item(const struct table *table, struct place place,

@@ -201,6 +201,10 @@ static inline struct slot table_find(const struct table *table,
 
 struct slot table_find_hash(const struct table *table, struct place place,
                             uint64_t hash);
+/* The same; quicker if the key is still at that version, which no other key
+ * has ever been at. */
+struct slot table_find_version(const struct table *table, struct place place,
+                               uint64_t hash, stamp_t stamp);
 struct slot table_find_item(const struct table *table, struct place place,
                             uint64_t hash, const struct item *item);
 /* False when the chain has reached its bound, or no bucket is left. */
