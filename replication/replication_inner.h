@@ -48,6 +48,7 @@ struct replication {
     uv_timer_t timer;
     uv_prepare_t prepare;
     uv_idle_t idle;
+    uv_poll_t wake;
     struct link links[NODE_LINKS_MAX];
     struct listener listener;
     struct dialer dialer;
@@ -61,8 +62,8 @@ struct replication {
     size_t orders_count;
     bool closing; /* Drained; the links part, then the loop ends. */
 
-    /* Any thread's. */
-    uv_async_t wake;
+    /* Any thread's; immutable between start and end. */
+    int wake_fd;
     _Atomic bool stop_wanted;
 
     /* Commands that came; under their lock. */

@@ -15,6 +15,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define ROUND_WAIT_MS_MAX 1000u
@@ -321,16 +322,43 @@ static void go_round(uv_prepare_t *prepare)
 
 /* ---- the thread ---- */
 
-static void on_wake(uv_async_t *wake)
+/* To have come round is all. */
+static void on_wake(uv_poll_t *wake, int status, int events)
 {
-    (void)wake; /* To have come round is all. */
+    struct replication *replication = wake->data;
+    uint64_t count;
+    ssize_t taken = read(replication->wake_fd, &count, sizeof(count));
+
+    (void)status;
+    (void)events;
+    (void)taken; /* One wake is as good as many. */
 }
 
+/* Not uv_async_send(): the thread that it wakes waits, spinning, until the
+ * sender has come back from its system call, and where both share a processor
+ * the sender cannot. */
 void replication_wake(void *ctx)
 {
     struct replication *replication = ctx;
+    const uint64_t one = 1;
+    ssize_t written = write(replication->wake_fd, &one, sizeof(one));
 
-    (void)uv_async_send(&replication->wake);
+    (void)written; /* It fails when it is full of wakes already. */
+}
+
+static int make_wake(struct replication *replication)
+{
+    uv_loop_t *loop = &replication->loop;
+
+    replication->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (replication->wake_fd < 0)
+        return -ERR_SYSTEM;
+    if (uv_poll_init(loop, &replication->wake, replication->wake_fd) != 0) {
+        (void)close(replication->wake_fd);
+        return -ERR_SYSTEM;
+    }
+    replication->wake.data = replication;
+    return 0;
 }
 
 int replication_loop_init(struct replication *replication)
@@ -340,7 +368,7 @@ int replication_loop_init(struct replication *replication)
 
     if (uv_loop_init(loop) != 0)
         return -ERR_SYSTEM;
-    if (uv_async_init(loop, &replication->wake, on_wake) != 0) {
+    if (make_wake(replication) != 0) {
         (void)uv_loop_close(loop);
         return -ERR_SYSTEM;
     }
@@ -379,8 +407,10 @@ bool replication_loop_fini(struct replication *replication)
     uv_close((uv_handle_t *)&replication->idle, NULL);
     for (i = 0; i < FINI_ROUNDS_MAX; i++) {
         (void)uv_run(&replication->loop, UV_RUN_NOWAIT);
-        if (uv_loop_close(&replication->loop) == 0)
+        if (uv_loop_close(&replication->loop) == 0) {
+            (void)close(replication->wake_fd);
             return true;
+        }
     }
     return false;
 }
@@ -400,6 +430,7 @@ void *replication_loop_run(void *ctx)
 
     block_signals();
     (void)uv_prepare_start(&replication->prepare, go_round);
+    (void)uv_poll_start(&replication->wake, UV_READABLE, on_wake);
     node_start(replication->node, clock_now(replication->clock));
     (void)uv_run(&replication->loop, UV_RUN_DEFAULT);
     (void)uv_prepare_stop(&replication->prepare);
