@@ -71,6 +71,11 @@ uint32_t node_local_expiry(const struct node *node, uint32_t expires_at_s)
     return local > (int64_t)UINT32_MAX ? UINT32_MAX : (uint32_t)local;
 }
 
+bool node_can_follow(const struct node *node, stamp_t stamp)
+{
+    return stamp <= node->now_ns + NODE_HORIZON_NS;
+}
+
 void node_local_flush(const struct node *node, struct flush_state *flush)
 {
     int64_t ahead = seconds_ahead(node);

@@ -464,6 +464,12 @@ MUST_CHECK int node_receive(struct node *node, unsigned link,
 MUST_CHECK int node_nonsense(struct node *node, const char *what);
 
 /* node_clock.c */
+/* Is a version from no further ahead than that? Ours come after all that we
+ * have seen. Were the bound a fixed one, whoever was once led up to it would be
+ * above it for ever, and no node would listen to it any more; this one moves
+ * on faster than versions are made. */
+#define NODE_HORIZON_NS (400ull * 365 * 24 * 3600 * NS_PER_S)
+bool node_can_follow(const struct node *node, stamp_t stamp);
 void node_offset_reset(struct node_offset *offset);
 void node_offset_add(struct node_offset *offset, int64_t offset_ns,
                      uint64_t round_ns);

@@ -119,6 +119,11 @@ static void give_way(struct node *node, const struct mutation *mutation)
 #endif
 }
 
+static int from_beyond(struct node *node)
+{
+    return node_nonsense(node, "a version from centuries ahead");
+}
+
 static int apply(struct node *node, struct mutation *mutation)
 {
     enum apply_result result;
@@ -126,6 +131,8 @@ static int apply(struct node *node, struct mutation *mutation)
 
     if (!hash_matches(node, mutation))
         return node_nonsense(node, "it hashes keys otherwise");
+    if (!node_can_follow(node, mutation->stamp))
+        return from_beyond(node);
     mutation->expires_at_s = node_local_expiry(node, mutation->expires_at_s);
     node_send_touched(node, mutation->hash, mutation->hash);
     conflict = is_conflict(node, mutation->hash);
@@ -233,6 +240,8 @@ static int begin_part(struct node *node, const struct message *message)
     abandon_parts(node);
     if (!hash_matches(node, &message->part.head))
         return node_nonsense(node, "it hashes keys otherwise");
+    if (!node_can_follow(node, message->part.head.stamp))
+        return from_beyond(node);
     receive->head = message->part.head;
     memcpy(receive->key, receive->head.key.data, receive->head.key.size);
     receive->head.key.data = receive->key;
@@ -339,6 +348,8 @@ static bool is_present(void *ctx, uint64_t hash)
 static int take_purge(struct node *node, struct message *message)
 {
     abandon_parts(node);
+    if (!node_can_follow(node, message->purge.floor))
+        return from_beyond(node);
     node_see_stamp(node, message->purge.floor);
     node_send_touched(node, message->purge.from, message->purge.to);
     engine_purge(node->thread, message->purge.from, message->purge.to,
@@ -398,11 +409,20 @@ static int take_ack(struct node *node, const struct message *message)
     return 0;
 }
 
+static bool can_follow_flush(const struct node *node,
+                             const struct flush_state *flush)
+{
+    return node_can_follow(node, flush->floor) &&
+           node_can_follow(node, flush->pending);
+}
+
 static int take_flush(struct node *node, const struct message *message)
 {
     struct flush_state theirs = message->flush;
     struct flush_state ours;
 
+    if (!can_follow_flush(node, &theirs))
+        return from_beyond(node);
     node_see_stamp(node, theirs.floor);
     node_see_stamp(node, theirs.pending);
     node_local_flush(node, &theirs);
@@ -440,6 +460,8 @@ static int take_heartbeat(struct node *node, const struct message *message)
     uint64_t away_ns = node->now_ns - message->heartbeat.echo_ns;
     uint64_t round_ns;
 
+    if (!node_can_follow(node, message->heartbeat.stamp_last))
+        return from_beyond(node);
     node_see_stamp(node, message->heartbeat.stamp_last);
     node->receive.heard_now_ns = theirs_ns;
     node->receive.heard_at_ns = node->now_ns;
@@ -468,6 +490,9 @@ static int take_hello(struct node *node, unsigned link,
 {
     if (node->peer.link == link)
         return node_nonsense(node, "a second hello");
+    if (!node_can_follow(node, message->hello.stamp_last) ||
+        !can_follow_flush(node, &message->hello.flush))
+        return from_beyond(node);
     node_signal_hello(node, link, &message->hello);
     return 0;
 }

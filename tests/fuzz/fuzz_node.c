@@ -1,458 +1,532 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A peer that says anything, to a whole node with an engine. The input is a
+/* A peer that says anything, in messages that are well formed. The input is a
  * script: each step is a byte that chooses what happens and some that choose
  * how. Frames get a good header, and mutations the hash of their key, so that
- * the fuzzer spends itself on meaning and not on checksums.
- *
- * A lying peer may lose its link, and may change what it could change anyway;
- * the node must not break, wait, grow, or say anything that is no frame. */
-#include "replication/codec.h"
-#include "replication/node.h"
-#include "src/base/clock.h"
-#include "src/base/cursor.h"
-#include "src/base/invariant.h"
-#include "src/base/log.h"
-#include "src/base/memory.h"
-#include "tests/unit/replication/codec_twin.h"
-
-#include <stdio.h>
+ * the fuzzer spends itself on meaning and not on checksums; and there are steps
+ * that do what an honest peer would, so that it comes to where lies matter. */
+#include "tests/fuzz/node_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define START_NS (1700000000ull * NS_PER_S)
 #define STEPS_MAX 512
-#define KEYS 16
-#define OUTPUTS_MAX 64 /* Of one link at one time: then it must be quiet. */
-#define OUT_BYTES (256u * 1024)
-#define IN_BYTES (1024u * 1024)
 
-struct world {
-    struct clock clock;
-    struct engine *engine;
-    struct engine_thread *client;
-    struct node *node;
-    struct codec *codec; /* Of the other side. */
-    struct reader script;
-    struct link {
-        bool open;
-        bool closing;
-        size_t in_size;
-    } links[NODE_LINKS_MAX];
-    bool dialing;
-    bool listening;
-    bool serving;
-};
+/* The rest of the input, and what it has said. */
+static struct reader script;
+static uint64_t number_said;
+static struct message part_said;
+static char part_key[8];
 
-static char out[OUT_BYTES];
-static char in[NODE_LINKS_MAX][IN_BYTES]; /* What waits for the node. */
-static char frame[TWIN_FRAME_MAX];
-static char value[CODEC_PART_BYTES];
-
-static uint64_t now(const struct world *world)
+static uint8_t byte(void)
 {
-    return clock_now(&world->clock);
-}
-
-/* ---- hooks ---- */
-
-static void on_dial(void *ctx)
-{
-    struct world *world = ctx;
-
-    INVARIANT(!world->dialing);
-    world->dialing = true;
-}
-
-static int on_listen(void *ctx, bool open)
-{
-    struct world *world = ctx;
-
-    INVARIANT(world->listening != open);
-    world->listening = open;
-    return 0;
-}
-
-static void on_close(void *ctx, unsigned link)
-{
-    struct world *world = ctx;
-
-    INVARIANT(world->links[link].open);
-    INVARIANT(!world->links[link].closing);
-    world->links[link].closing = true;
-}
-
-static void on_serve(void *ctx)
-{
-    struct world *world = ctx;
-
-    INVARIANT(!world->serving);
-    world->serving = true;
-}
-
-/* ---- what goes out ---- */
-
-static void check_frames(struct world *world, struct slice bytes)
-{
-    size_t consumed, needed;
-    struct message message;
-
-    while (bytes.size > 0) {
-        INVARIANT(codec_decode(world->codec, bytes, &message, &consumed,
-                               &needed) == 0);
-        INVARIANT(consumed > 0);
-        bytes = slice_make(bytes.data + consumed, bytes.size - consumed);
-    }
-}
-
-static void pull(struct world *world, unsigned link)
-{
-    size_t size, rounds = 0;
-
-    do {
-        size = node_output(world->node, now(world), link, out, sizeof(out));
-        INVARIANT(size <= sizeof(out));
-        INVARIANT(rounds++ < OUTPUTS_MAX);
-        check_frames(world, slice_make(out, size));
-    } while (size > 0);
-}
-
-static void lose(struct world *world, unsigned link)
-{
-    world->links[link] = (struct link){.open = false};
-    node_lost(world->node, now(world), link, "fuzzed");
-}
-
-/* Links that the node closed say their last words and go. */
-static void settle(struct world *world)
-{
-    unsigned link;
-
-    for (link = 0; link < NODE_LINKS_MAX; link++) {
-        if (!world->links[link].closing)
-            continue;
-        pull(world, link);
-        lose(world, link);
-    }
-}
-
-/* ---- what comes in ---- */
-
-static void receive(struct world *world, unsigned link, const char *bytes,
-                    size_t size)
-{
-    struct link *to = &world->links[link];
-    size_t taken, needed = 0;
-
-    if (!to->open || size > IN_BYTES - to->in_size)
-        return;
-    memcpy(in[link] + to->in_size, bytes, size);
-    to->in_size += size;
-    do {
-        taken = node_received(world->node, now(world), link,
-                              slice_make(in[link], to->in_size), &needed);
-        INVARIANT(taken <= to->in_size);
-        to->in_size -= taken;
-        memmove(in[link], in[link] + taken, to->in_size);
-    } while (taken > 0 && to->in_size > 0 && !to->closing);
-    INVARIANT(needed <= TWIN_FRAME_MAX);
-    INVARIANT(to->in_size < needed || to->closing || to->in_size == 0);
-}
-
-static void say(struct world *world, unsigned link,
-                const struct message *message)
-{
-    size_t size = codec_encode(world->codec, message, frame, sizeof(frame));
-
-    INVARIANT(size > 0);
-    receive(world, link, frame, size);
-}
-
-static uint8_t byte(struct world *world)
-{
-    return reader_u8(&world->script);
+    return reader_u8(&script);
 }
 
 /* Some of the rest of the script as it stands. */
-static struct slice bytes_of(struct world *world)
+static struct slice bytes_of(void)
 {
-    size_t size = reader_u16(&world->script);
+    size_t size = reader_u16(&script);
 
-    if (size > reader_left(&world->script))
-        size = reader_left(&world->script);
-    return reader_bytes(&world->script, size);
+    if (size > reader_left(&script))
+        size = reader_left(&script);
+    return reader_bytes(&script, size);
 }
 
-static struct slice key_of(uint8_t number, char room[8])
+/* Around now, with either bit; and the ends of what there is. */
+static stamp_t stamp_of(void)
 {
-    int size = snprintf(room, 8, "key%u", number % KEYS);
+    uint8_t chosen = byte();
+    stamp_t ticks = world_now() & ~(STAMP_TICK_NS - 1);
 
-    return slice_make(room, (size_t)size);
+    if (chosen == 0xff)
+        return world_now() + 400ull * 365 * 24 * 3600 * NS_PER_S;
+    if (chosen == 0xfe)
+        return 1;
+    return ticks + ((uint64_t)(chosen >> 1) << 14) - (32u << 14) + (chosen & 1);
 }
 
-static stamp_t stamp_of(struct world *world)
+static uint64_t number_of(void)
 {
-    /* Around now, and with either bit. */
-    return (now(world) & ~(STAMP_TICK_NS - 1)) + ((uint64_t)byte(world) << 14) -
-           (64u << 14);
-}
-
-static uint64_t number_of(struct world *world)
-{
-    uint8_t chosen = byte(world);
+    uint8_t chosen = byte();
 
     return chosen < 0xf0 ? chosen : UINT64_MAX >> (chosen & 0xf) * 4;
 }
 
+static uint64_t time_of(void)
+{
+    uint8_t chosen = byte();
+
+    return chosen < 0xfc ? world_now() + (chosen - 100u) * NS_PER_MS
+                         : UINT64_MAX >> (chosen & 3) * 21;
+}
+
 static void say_hello(struct world *world, unsigned link)
 {
-    uint8_t who = byte(world);
+    uint8_t who = byte();
+    uint8_t more = byte();
     struct message message = {.type = MESSAGE_HELLO,
                               .hello = {.version_min = 1,
                                         .version_max = 1 + (who >> 7),
+                                        .features = more & 3u,
                                         .pair = SLICE_LITERAL("fuzz"),
                                         .node = 1 + (who & 3),
                                         .incarnation = 1 + (who >> 2 & 3),
                                         .node_bit = who >> 4 & 1,
                                         .node_bit_fixed = who >> 5 & 1,
                                         .joining = who >> 6 & 1,
-                                        .now_ns = now(world),
                                         .item_bytes_max = MIB}};
 
-    message.hello.peer_incarnation = byte(world) & 1 ? 8 : 0;
-    message.hello.peer_applied = number_of(world);
-    message.hello.stamp_last = stamp_of(world);
-    message.hello.items = byte(world);
-    message.hello.flush.floor = byte(world) & 1 ? stamp_of(world) : 0;
-    say(world, link, &message);
+    message.hello.now_ns = time_of();
+    if (more & 4)
+        message.hello.peer_incarnation = 8;
+    message.hello.peer_applied = number_of();
+    if (more & 8)
+        message.hello.acked_by = 8;
+    message.hello.acked = number_of();
+    message.hello.stamp_last = stamp_of();
+    message.hello.items = number_of();
+    if (more & 16)
+        message.hello.flush.floor = stamp_of();
+    if (more & 32) {
+        message.hello.flush.pending = stamp_of();
+        message.hello.flush.due_ns = time_of();
+    }
+    world_say(world, link, &message);
+}
+
+static stamp_t stamp_below(stamp_t stamp)
+{
+    stamp_t other = stamp_of();
+
+    return other < stamp ? other : stamp;
+}
+
+/* Both nodes have counted something. */
+static void count(struct mutation *mutation)
+{
+    mutation->tally = (struct tally){
+        .base_stamp = stamp_below(mutation->stamp),
+        .base = number_of(),
+        .share = {(int64_t)number_of(), (int64_t)number_of()},
+        .counted = {stamp_below(mutation->stamp), stamp_below(mutation->stamp)},
+    };
 }
 
 static struct mutation mutation_of(struct world *world, char room[8])
 {
-    struct mutation mutation = {.kind = (enum mutation_kind)(byte(world) % 3)};
+    struct mutation mutation = {.kind = (enum mutation_kind)(byte() % 3)};
+    uint8_t more = byte();
 
-    mutation.key = key_of(byte(world), room);
+    mutation.key = world_key(more, room);
     mutation.hash = engine_key_of(world->engine, mutation.key).hash;
-    mutation.stamp = stamp_of(world);
-    mutation.client_flags = byte(world);
-    mutation.expires_at_s =
-        byte(world) & 1 ? (uint32_t)(now(world) / NS_PER_S) + 3 : 0;
+    mutation.stamp = stamp_of();
+    mutation.client_flags = more >> 7;
+    mutation.state = more >> 4 & 7;
+    more = byte();
+    if (more & 1)
+        mutation.expires_at_s = (uint32_t)(world_now() / NS_PER_S) + more % 8;
+    if (more & 8)
+        mutation.cas = number_of();
     if (mutation.kind != MUTATION_SET)
         mutation.key.size = 0;
+    else if ((more & 0x30) == 0x30)
+        count(&mutation);
     return mutation;
+}
+
+static struct slice value_of(const struct mutation *mutation, char room[24])
+{
+    uint8_t chosen = byte();
+
+    if (mutation->kind != MUTATION_SET)
+        return slice_make(NULL, 0);
+    if (chosen < 0x80 && mutation->tally.base_stamp == STAMP_NONE)
+        return slice_make(world_value, 8u * chosen);
+    return slice_make(room, (size_t)snprintf(room, 24, "%llu",
+                                             (unsigned long long)number_of()));
+}
+
+/* Mostly the next one. */
+static uint64_t next_number(void)
+{
+    uint8_t chosen = byte();
+
+    if (chosen == 0xff)
+        number_said = number_of();
+    else if (chosen >= 0x40)
+        number_said += chosen - 0x3f;
+    return chosen < 0x40 ? 0 : number_said;
 }
 
 static void say_batch(struct world *world, unsigned link)
 {
-    unsigned i, count = byte(world) % 8;
+    unsigned i, mutations = byte() % 8;
     struct codec_batch batch;
     struct mutation mutation;
     size_t size;
-    char room[8];
+    char room[8], digits[24];
 
-    INVARIANT(codec_batch_begin(&batch, frame, sizeof(frame)));
-    for (i = 0; i < count; i++) {
+    INVARIANT(codec_batch_begin(&batch, world_frame, sizeof(world_frame)));
+    for (i = 0; i < mutations; i++) {
         mutation = mutation_of(world, room);
-        size = mutation.kind == MUTATION_SET ? 8u * byte(world) : 0;
-        mutation.value = slice_make(value, size);
-        INVARIANT(codec_batch_add(&batch, &mutation, size, NULL, NULL));
+        mutation.value = value_of(&mutation, digits);
+        INVARIANT(codec_batch_add(&batch, &mutation, mutation.value.size, NULL,
+                                  NULL));
     }
-    size = codec_batch_end(&batch, number_of(world));
-    receive(world, link, frame, size);
+    size = codec_batch_end(&batch, next_number());
+    world_receive(world, link, world_frame, size);
 }
 
+static void begin_part(struct world *world, uint8_t how)
+{
+    part_said = (struct message){.type = MESSAGE_PART};
+    part_said.part.head = mutation_of(world, part_key);
+    part_said.part.head.kind = MUTATION_SET;
+    part_said.part.head.tally = (struct tally){0};
+    part_said.part.head.key = slice_make(part_key, strlen(part_key));
+    part_said.part.value_size = 1 + 256u * byte();
+    part_said.part.offset = how & 2 ? 1024u * byte() : 0;
+}
+
+/* One piece, or the next one of what was begun. */
 static void say_part(struct world *world, unsigned link)
 {
-    struct message message = {.type = MESSAGE_PART};
-    char room[8];
+    uint8_t how = byte();
+    uint64_t left;
 
-    message.part.head = mutation_of(world, room);
-    message.part.head.kind = MUTATION_SET;
-    message.part.head.key = slice_make(room, strlen(room));
-    message.part.offset = 1024u * byte(world);
-    message.part.data = slice_make(value, 1u + 256u * byte(world));
-    message.part.value_size =
-        message.part.offset + message.part.data.size + byte(world);
-    message.part.through = number_of(world);
-    say(world, link, &message);
+    if (part_said.type != MESSAGE_PART || (how & 1) == 0)
+        begin_part(world, how);
+    else
+        part_said.part.offset += part_said.part.data.size;
+    left = part_said.part.value_size - part_said.part.offset;
+    part_said.part.data = slice_make(world_value, 1u + 128u * byte());
+    if (how & 4 && left <= CODEC_PART_BYTES)
+        part_said.part.data.size = left;
+    part_said.part.through = how & 8 ? next_number() : 0;
+    world_say(world, link, &part_said);
 }
 
-static void say_control(struct world *world, unsigned link)
+/* ---- control ---- */
+
+static void say_plan(struct world *world, unsigned link)
 {
     struct message message = {.type = MESSAGE_PLAN};
+
+    message.plan.kind = (enum resync_kind)(1 + byte() % 4);
+    message.plan.live_after = number_said = number_of();
+    message.plan.items = number_of();
+    world_say(world, link, &message);
+}
+
+static void say_purge(struct world *world, unsigned link)
+{
+    struct message message = {.type = MESSAGE_PURGE};
+    uint64_t present[2];
+
+    message.purge.from = number_of();
+    message.purge.to = UINT64_MAX;
+    message.purge.floor = stamp_of();
+    present[0] = message.purge.from;
+    present[1] = UINT64_MAX;
+    message.purge.present = present;
+    message.purge.present_count = byte() % 3;
+    world_say(world, link, &message);
+}
+
+static void say_mark(struct world *world, unsigned link)
+{
+    struct message message = {.type = MESSAGE_MARK};
+
+    message.mark.through_hash = number_of();
+    message.mark.done = byte() & 1;
+    world_say(world, link, &message);
+}
+
+static void say_ack(struct world *world, unsigned link)
+{
+    struct message message = {.type = MESSAGE_ACK};
+
+    message.ack.applied = number_of();
+    message.ack.through_hash = number_of();
+    message.ack.done = byte() & 1;
+    message.ack.prompt = message.ack.done;
+    world_say(world, link, &message);
+}
+
+static void say_flush(struct world *world, unsigned link)
+{
+    struct message message = {.type = MESSAGE_FLUSH};
+
+    message.flush.floor = stamp_of();
+    message.flush.pending = byte() & 1 ? stamp_of() : 0;
+    message.flush.due_ns = time_of();
+    world_say(world, link, &message);
+}
+
+static void say_heartbeat(struct world *world, unsigned link)
+{
+    struct message message = {.type = MESSAGE_HEARTBEAT};
+
+    message.heartbeat.now_ns = time_of();
+    message.heartbeat.echo_ns = time_of();
+    message.heartbeat.echo_delay_ns = number_of();
+    message.heartbeat.stamp_last = stamp_of();
+    world_say(world, link, &message);
+}
+
+static void say_digest(struct world *world, unsigned link)
+{
+    struct message message = {.type = MESSAGE_DIGEST};
+    static uint64_t sums[MESSAGE_GROUPS_MAX];
+    static uint32_t counts[MESSAGE_GROUPS_MAX];
+
+    message.digest.from = number_of();
+    message.digest.to = UINT64_MAX - number_of();
+    if (message.digest.to < message.digest.from)
+        message.digest.to = message.digest.from;
+    sums[0] = number_of();
+    counts[0] = byte();
+    message.digest.sums = sums;
+    message.digest.counts = counts;
+    message.digest.count = 1 + byte() * 4u;
+    if (message.digest.count > MESSAGE_GROUPS_MAX)
+        message.digest.count = MESSAGE_GROUPS_MAX;
+    world_say(world, link, &message);
+}
+
+static void say_differ(struct world *world, unsigned link)
+{
+    struct message message = {.type = MESSAGE_DIFFER};
     uint64_t present[2];
     uint32_t numbers[2] = {0, 1};
 
-    switch (byte(world) % 9) {
-    case 0:
-        message.plan.kind = (enum resync_kind)(1 + byte(world) % 4);
-        message.plan.live_after = number_of(world);
-        break;
-    case 1:
-        message.type = MESSAGE_PURGE;
-        message.purge.from = number_of(world);
-        message.purge.to = UINT64_MAX;
-        message.purge.floor = stamp_of(world);
-        present[0] = message.purge.from;
-        present[1] = UINT64_MAX;
-        message.purge.present = present;
-        message.purge.present_count = byte(world) & 1;
-        break;
-    case 2:
-        message.type = MESSAGE_MARK;
-        message.mark.through_hash = number_of(world);
-        message.mark.done = byte(world) & 1;
-        break;
-    case 3:
-        message.type = MESSAGE_ACK;
-        message.ack.applied = number_of(world);
-        message.ack.through_hash = number_of(world);
-        message.ack.done = byte(world) & 1;
-        message.ack.prompt = message.ack.done;
-        break;
-    case 4:
-        message.type = MESSAGE_FLUSH;
-        message.flush.floor = stamp_of(world);
-        message.flush.pending = byte(world) & 1 ? stamp_of(world) : 0;
-        message.flush.due_ns = now(world) + byte(world) * NS_PER_MS;
-        break;
-    case 5:
-        message.type = MESSAGE_HEARTBEAT;
-        message.heartbeat.now_ns = now(world) + byte(world);
-        message.heartbeat.echo_ns = now(world) - number_of(world);
-        message.heartbeat.echo_delay_ns = number_of(world);
-        message.heartbeat.stamp_last = stamp_of(world);
-        break;
-    case 7:
-        message.type = MESSAGE_DIGEST;
-        message.digest.from = number_of(world);
-        message.digest.to = UINT64_MAX;
-        present[0] = number_of(world);
-        present[1] = number_of(world);
-        numbers[0] = byte(world);
-        message.digest.sums = present;
-        message.digest.counts = numbers;
-        message.digest.count = 1 + (byte(world) & 1);
-        break;
-    case 8:
-        message.type = MESSAGE_DIFFER;
-        message.differ.from = byte(world) & 1 ? number_of(world) : 0;
-        message.differ.through = UINT64_MAX;
-        message.differ.groups = numbers;
-        message.differ.groups_count = byte(world) % 3;
-        present[0] = message.differ.from;
-        present[1] = number_of(world);
-        message.differ.hashes = present;
-        message.differ.stamps = present + 1;
-        message.differ.expiries = numbers;
-        message.differ.items_count = byte(world) & 1;
-        message.differ.last = number_of(world);
-        break;
-    default:
-        message.type = byte(world) & 1 ? MESSAGE_GOODBYE : MESSAGE_REFUSE;
-        message.refuse.reason = REFUSAL_PAIRED;
-        message.refuse.words = SLICE_LITERAL("no");
-        if (message.type == MESSAGE_GOODBYE)
-            message.goodbye.words = SLICE_LITERAL("bye");
-        break;
-    }
-    say(world, link, &message);
+    message.differ.from = byte() & 1 ? number_of() : 0;
+    message.differ.through = UINT64_MAX;
+    message.differ.groups = numbers;
+    message.differ.groups_count = byte() % 3;
+    present[0] = message.differ.from;
+    present[1] = number_of();
+    message.differ.hashes = present;
+    message.differ.stamps = present + 1;
+    message.differ.expiries = numbers;
+    message.differ.items_count = byte() & 1;
+    message.differ.last = number_of();
+    world_say(world, link, &message);
+}
+
+static void say_words(struct world *world, unsigned link)
+{
+    struct message message = {.type = MESSAGE_REFUSE};
+
+    message.refuse.reason = (enum refusal)(1 + byte() % REFUSAL_OTHERWISE);
+    message.refuse.words = SLICE_LITERAL("no");
+    if (byte() & 1)
+        message = (struct message){.type = MESSAGE_GOODBYE,
+                                   .goodbye = {SLICE_LITERAL("bye")}};
+    world_say(world, link, &message);
+}
+
+static void say_want(struct world *world, unsigned link)
+{
+    struct message message = {.type = MESSAGE_WANT};
+    uint64_t wanted[WORLD_KEYS * 2];
+    char room[8];
+
+    message.want.count = byte() % COUNT_OF(wanted);
+    for (size_t i = 0; i < message.want.count; i++)
+        wanted[i] =
+            engine_key_of(world->engine, world_key((uint8_t)i, room)).hash;
+    if (message.want.count > 0 && byte() & 1)
+        wanted[0] = number_of() | 1;
+    message.want.hashes = wanted;
+    world_say(world, link, &message);
+}
+
+typedef void say_fn(struct world *world, unsigned link);
+
+static say_fn *const controls[] = {
+    say_plan,  say_purge,  say_mark,   say_ack,  say_flush,     say_heartbeat,
+    say_words, say_digest, say_differ, say_want, say_heartbeat, say_plan};
+
+static void say_control(struct world *world, unsigned link)
+{
+    controls[byte() % COUNT_OF(controls)](world, link);
 }
 
 static void say_frame(struct world *world, unsigned link)
 {
-    uint8_t type = byte(world) % (MESSAGE_GOODBYE + 2);
-    struct slice bytes = bytes_of(world);
+    uint8_t type = byte() % (MESSAGE_WANT + 2);
+    struct slice bytes = bytes_of();
 
-    receive(world, link, frame,
-            twin_frame(frame, type, bytes.data, bytes.size));
+    world_receive(world, link, world_frame,
+                  twin_frame(world_frame, type, bytes.data, bytes.size));
+}
+
+static void say_bytes(struct world *world, unsigned link)
+{
+    struct slice bytes = bytes_of();
+
+    world_receive(world, link, bytes.data, bytes.size);
+}
+
+/* ---- what an honest peer would say ---- */
+
+static void confirm_what_came(struct world *world, unsigned link)
+{
+    struct message message = {.type = MESSAGE_ACK};
+
+    message.ack.applied = world->heard.through;
+    message.ack.through_hash = world->heard.marked;
+    message.ack.done = world->heard.marked_done;
+    message.ack.prompt = byte() & 1;
+    world->heard.marked = 0;
+    world->heard.marked_done = false;
+    world_say(world, link, &message);
+}
+
+static void end_scan(struct world *world, unsigned link)
+{
+    struct message message = {.type = MESSAGE_MARK};
+
+    message.mark.through_hash = UINT64_MAX;
+    message.mark.done = true;
+    world_say(world, link, &message);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+/* All groups differ, in some of the keys. */
+static void list_keys(struct world *world, struct message *message)
+{
+    static uint64_t hashes[WORLD_KEYS], stamps[WORLD_KEYS];
+    static uint32_t expiries[WORLD_KEYS], groups[MESSAGE_GROUPS_MAX];
+    uint16_t listed = reader_u16(&script);
+    size_t items = 0;
+    char room[8];
+
+    for (uint32_t i = 0; i < world->heard.groups; i++)
+        groups[i] = i;
+    for (uint8_t i = 0; i < WORLD_KEYS; i++) {
+        uint64_t hash = engine_key_of(world->engine, world_key(i, room)).hash;
+
+        if (listed >> i & 1 && hash >= message->differ.from &&
+            hash <= message->differ.through)
+            hashes[items++] = hash;
+    }
+    qsort(hashes, items, sizeof(hashes[0]), ascending);
+    for (size_t i = 0; i < items; i++) {
+        stamps[i] = stamp_of();
+        expiries[i] = byte() & 1 ? (uint32_t)(world_now() / NS_PER_S) + 9 : 0;
+    }
+    message->differ.groups = groups;
+    message->differ.groups_count = world->heard.groups;
+    message->differ.hashes = hashes;
+    message->differ.stamps = stamps;
+    message->differ.expiries = expiries;
+    message->differ.items_count = items;
+}
+
+static void answer(struct world *world, unsigned link)
+{
+    struct message message = {.type = MESSAGE_DIFFER};
+    uint8_t how = byte();
+
+    message.differ.from = world->heard.from;
+    message.differ.through = world->heard.to;
+    if (how & 2) /* A part of it. */
+        message.differ.through -=
+            (world->heard.to - world->heard.from) / (2u + (how >> 4));
+    message.differ.last = how & 4 ? number_of() : 0;
+    message.differ.behind = how & 8;
+    if (how & 1)
+        list_keys(world, &message);
+    if (world->heard.questions > 0)
+        world->heard.questions--;
+    world_say(world, link, &message);
+}
+
+static void act_well(struct world *world, unsigned link)
+{
+    static say_fn *const ways[] = {confirm_what_came, confirm_what_came, answer,
+                                   end_scan};
+
+    if (world->links[link].open)
+        world_pull(world, link);
+    ways[byte() % COUNT_OF(ways)](world, link);
+    if (world->links[link].open && !world->links[link].closing)
+        world_pull(world, link);
 }
 
 /* ---- what happens besides ---- */
 
-static void connect_one(struct world *world)
+static void order(struct world *world)
 {
-    unsigned link;
+    struct node_verified verified;
+    uint64_t now_ns = world_now();
+    uint8_t what = byte();
 
-    for (link = 0; link < NODE_LINKS_MAX; link++) {
-        if (world->links[link].open)
-            continue;
-        world->links[link] = (struct link){.open = true};
-        if (world->dialing && byte(world) & 1) {
-            world->dialing = false;
-            node_dialed(world->node, now(world), link);
-        } else if (world->listening) {
-            node_accepted(world->node, now(world), link);
-        } else {
-            world->links[link].open = false;
-        }
-        return;
+    switch (what % 8) {
+    case 0:
+    case 1:
+        (void)node_verify(world->node, now_ns, what & 1);
+        break;
+    case 2:
+    case 3:
+        (void)node_resync(world->node, now_ns,
+                          (enum resync_kind)(RESYNC_DELTA + what / 8 % 3));
+        break;
+    case 4:
+        (void)node_pause(world->node, now_ns);
+        break;
+    case 5:
+        (void)node_resume(world->node, now_ns);
+        break;
+    case 6:
+        (void)node_handoff(world->node, now_ns);
+        break;
+    default:
+        if (what < 0xe0 || world->drained)
+            break;
+        world->drained = true;
+        node_drain(world->node, now_ns);
+        break;
     }
+    (void)node_verify_result(world->node, &verified);
+    (void)node_resync_progress(world->node);
+    (void)node_handoff_progress(world->node, now_ns);
 }
 
 static void change_here(struct world *world)
 {
-    uint8_t how = byte(world);
-    struct engine_write write = {.mode = ENGINE_SET};
-    stamp_t stamp;
-    char room[8];
+    uint8_t how = byte();
 
-    write.key = engine_key_of(world->engine, key_of(how, room));
-    write.value_size = how & 0x40 ? 50000 : how;
-    engine_thread_set_now(world->client, now(world));
-    if (how == 0xff)
-        engine_flush(world->client, 0);
-    else if (how & 0x80)
-        (void)engine_remove(world->client, &write.key);
-    else
-        (void)engine_store(world->client, &write, value, &stamp);
-    engine_thread_settle(world->client);
-}
-
-static void pass_time(struct world *world)
-{
-    clock_set(&world->clock, now(world) + (1u + byte(world)) * 5 * NS_PER_MS);
-    node_tick(world->node, now(world));
+    world_change(world, how, how & 0x40 ? 50000 : how);
 }
 
 static void step(struct world *world)
 {
-    uint8_t what = byte(world);
+    uint8_t what = byte();
     unsigned link = what >> 4 & (NODE_LINKS_MAX - 1);
+    static say_fn *const says[] = {
+        [1] = say_hello,   [2] = say_frame,   [3] = say_bytes,
+        [4] = say_batch,   [5] = say_batch,   [6] = say_part,
+        [7] = say_control, [8] = say_control, [14] = act_well,
+    };
 
     switch (what & 0xf) {
     case 0:
-        connect_one(world);
-        break;
-    case 1:
-        say_hello(world, link);
-        break;
-    case 2:
-        say_frame(world, link);
-        break;
-    case 3: {
-        struct slice bytes = bytes_of(world);
-
-        if (bytes.size > 0)
-            receive(world, link, bytes.data, bytes.size);
-        break;
-    }
-    case 4:
-    case 5:
-        say_batch(world, link);
-        break;
-    case 6:
-        say_part(world, link);
-        break;
-    case 7:
-    case 8:
-        say_control(world, link);
+        world_connect(world, byte() & 1);
         break;
     case 9:
-        pass_time(world);
+        world_pass(world, (1u + byte()) * 5);
         break;
     case 10:
         if (world->links[link].open)
-            lose(world, link);
+            world_lose(world, link);
         break;
     case 11:
         change_here(world);
@@ -460,96 +534,38 @@ static void step(struct world *world)
     case 12:
         if (world->dialing) {
             world->dialing = false;
-            node_dial_failed(world->node, now(world), "fuzzed");
+            node_dial_failed(world->node, world_now(), "fuzzed");
         }
         break;
-    default:
+    case 13:
+        order(world);
+        break;
+    case 15:
         if (world->links[link].open)
-            pull(world, link);
+            world_pull(world, link);
         (void)node_may_sleep(world->node);
         break;
+    default:
+        says[what & 0xf](world, link);
+        break;
     }
-    settle(world);
-}
-
-/* ---- life ---- */
-
-static void open_world(struct world *world)
-{
-    const struct engine_config engine = {
-        .memory_bytes = 4 * MIB,
-        .item_bytes_max = MIB,
-        .page_bytes = 64 * KIB,
-        .growth = 2.0,
-        .table_power = 8,
-        .hash_seed = 1,
-    };
-    struct node_config node = {
-        .node = 7,
-        .incarnation = 8,
-        .pair = "fuzz",
-        .peer_name = "peer",
-        .dials = true,
-        .item_bytes_max = MIB,
-        .join_wait_ms = 200,
-        .dead_ms = 1000,
-        .drain_ms = 1000,
-        .ring_entries = 16,
-        .tombstones_max = 8,
-        .bucket_bits = 4,
-        .random_seed = 1,
-    };
-    const struct node_hooks hooks = {
-        .ctx = world,
-        .dial = on_dial,
-        .listen = on_listen,
-        .close = on_close,
-        .serve = on_serve,
-    };
-
-    clock_init_fake(&world->clock, START_NS);
-    INVARIANT(engine_new(&engine, &world->engine) == 0);
-    node.engine = world->engine;
-    INVARIANT(node_new(&node, &hooks, &world->node) == 0);
-    world->client = engine_thread_new(world->engine);
-    world->codec = codec_new();
-    INVARIANT(world->client != NULL);
-    INVARIANT(world->codec != NULL);
-    node_start(world->node, now(world));
-    settle(world);
-}
-
-static void close_world(struct world *world)
-{
-    unsigned link;
-
-    for (link = 0; link < NODE_LINKS_MAX; link++) {
-        if (world->links[link].open)
-            lose(world, link);
-    }
-    engine_thread_free(&world->client);
-    node_free(&world->node);
-    codec_free(&world->codec);
-    engine_free(&world->engine);
-}
-
-static void drop_line(void *ctx, enum log_level level, const char *line)
-{
-    (void)ctx;
-    (void)level;
-    (void)line;
+    world_settle(world);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct world world = {.dialing = false};
+    struct world world;
     unsigned i;
 
-    log_set_sink(drop_line, NULL);
-    open_world(&world);
-    reader_init(&world.script, data, size);
-    for (i = 0; i < STEPS_MAX && reader_left(&world.script) > 0; i++)
+    world_begin();
+    world_open(&world, 7);
+    reader_init(&script, data, size);
+    number_said = 0;
+    part_said = (struct message){.type = MESSAGE_HELLO};
+    for (i = 0; i < STEPS_MAX && reader_left(&script) > 0; i++)
         step(&world);
-    close_world(&world);
+    if (!world.drained)
+        world_is_sound(&world);
+    world_close(&world);
     return 0;
 }

@@ -54,10 +54,16 @@ FUZZ_TARGETS += tests/fuzz/fuzz_session
 tests_fuzz_fuzz_session_LDADD = $(LINK_COMMAND) $(FUZZ_MAIN)
 EXTRA_DIST += tests/fuzz/corpus/session
 
+noinst_HEADERS += tests/fuzz/node_world.h
 FUZZ_TARGETS += tests/fuzz/fuzz_node
 tests_fuzz_fuzz_node_LDADD = $(LINK_REPLICATION) $(FUZZ_MAIN)
 $(tests_fuzz_fuzz_node_OBJECTS): proto/replication.pb-c.h
 EXTRA_DIST += tests/fuzz/corpus/node
+
+FUZZ_TARGETS += tests/fuzz/fuzz_peer
+tests_fuzz_fuzz_peer_LDADD = $(LINK_REPLICATION) $(FUZZ_MAIN)
+$(tests_fuzz_fuzz_peer_OBJECTS): proto/replication.pb-c.h
+EXTRA_DIST += tests/fuzz/corpus/peer
 
 FUZZ_TARGETS += tests/fuzz/fuzz_meta
 tests_fuzz_fuzz_meta_LDADD = $(LINK_PROTOCOL) $(FUZZ_MAIN)

@@ -182,7 +182,7 @@ static void part_at_once(void)
 
 static void purge_at_once(void)
 {
-    say_purge(0, UINT64_MAX, STAMP_ABSORB_MAX);
+    say_purge(0, UINT64_MAX, T0);
 }
 
 static void mark_at_once(void)
@@ -320,6 +320,86 @@ static void set_of_a_wrong_hash(void)
                                    .key = SLICE_LITERAL("k")};
 
     say_mutation(&wrong, 0);
+}
+
+/* ---- versions from ahead of all clocks ---- */
+
+static void say_set_at(stamp_t stamp)
+{
+    const struct mutation set = {.kind = MUTATION_SET,
+                                 .hash = hash_of("k"),
+                                 .stamp = stamp,
+                                 .key = SLICE_LITERAL("k")};
+
+    say_mutation(&set, 0);
+}
+
+static void say_flush_at(stamp_t floor, stamp_t pending)
+{
+    struct message message = {.type = MESSAGE_FLUSH};
+
+    message.flush.floor = floor;
+    message.flush.pending = pending;
+    message.flush.due_ns = UINT64_MAX;
+    say_message(&message);
+}
+
+static void say_heartbeat_at(stamp_t stamp)
+{
+    struct message message = {.type = MESSAGE_HEARTBEAT};
+
+    message.heartbeat.now_ns = now_ns;
+    message.heartbeat.stamp_last = stamp;
+    say_message(&message);
+}
+
+static void say_piece_at(stamp_t stamp)
+{
+    struct message message = piece("k", 0);
+
+    message.part.head.stamp = stamp;
+    say_message(&message);
+}
+
+#define LAST_STAMP (now_ns + NODE_HORIZON_NS)
+
+static void all_as_late_as_may_be(void)
+{
+    say_set_at(LAST_STAMP);
+    say_piece_at(LAST_STAMP);
+    say_flush_at(0, LAST_STAMP);
+    say_heartbeat_at(LAST_STAMP);
+    say_purge(5, 6, LAST_STAMP);
+}
+
+static void set_too_late(void)
+{
+    say_set_at(LAST_STAMP + 1);
+}
+
+static void piece_too_late(void)
+{
+    say_piece_at(LAST_STAMP + 1);
+}
+
+static void flush_too_late(void)
+{
+    say_flush_at(LAST_STAMP + 1, 0);
+}
+
+static void next_flush_too_late(void)
+{
+    say_flush_at(0, LAST_STAMP + 1);
+}
+
+static void heartbeat_too_late(void)
+{
+    say_heartbeat_at(LAST_STAMP + 1);
+}
+
+static void purge_too_late(void)
+{
+    say_purge(5, 6, LAST_STAMP + 1);
 }
 
 /* ---- a scan, and what is confirmed of ours ---- */
@@ -513,6 +593,18 @@ static const struct {
      RESYNC_DELTA},
     {"it hashes keys otherwise", pieces_in_order, set_of_a_wrong_hash,
      RESYNC_DELTA},
+    {"a version from centuries ahead", all_as_late_as_may_be, set_too_late,
+     RESYNC_DELTA},
+    {"a version from centuries ahead", all_as_late_as_may_be, piece_too_late,
+     RESYNC_DELTA},
+    {"a version from centuries ahead", all_as_late_as_may_be, flush_too_late,
+     RESYNC_DELTA},
+    {"a version from centuries ahead", all_as_late_as_may_be,
+     next_flush_too_late, RESYNC_DELTA},
+    {"a version from centuries ahead", all_as_late_as_may_be,
+     heartbeat_too_late, RESYNC_DELTA},
+    {"a version from centuries ahead", all_as_late_as_may_be, purge_too_late,
+     RESYNC_DELTA},
     {"a mark out of order", marks_in_order, mark_back, RESYNC_DELTA},
     {"a mark out of order", marks_in_order, end_too_early, RESYNC_DELTA},
     {"a mark out of order", ends_of_two_rounds, end_twice_at_once,
@@ -646,6 +738,41 @@ START_TEST(a_third_hello_is_not_the_peers)
 }
 END_TEST
 
+START_TEST(a_hello_may_be_as_late_as_may_be)
+{
+    struct message hello = hello_of(1, 1, 0);
+
+    call();
+    hello.hello.stamp_last = LAST_STAMP;
+    hello.hello.flush.floor = _i == 1 ? LAST_STAMP + 1 : 0;
+    hello.hello.flush.pending = _i == 2 ? LAST_STAMP + 1 : LAST_STAMP;
+    hello.hello.stamp_last += _i == 3;
+    say_message(&hello);
+    ck_assert_int_eq(closing, _i > 0);
+}
+END_TEST
+
+/* Whoever was told the latest version that there may be still makes versions
+ * that any other node takes. */
+START_TEST(nobody_is_led_where_nobody_follows)
+{
+    stamp_t last;
+
+    call();
+    say_hello_with(0, 0);
+    say_plan(RESYNC_CONTINUE, 0);
+    say_heartbeat_at(LAST_STAMP);
+    now_ns += NS_PER_MS;
+    node_tick(node, now_ns);
+    for (unsigned i = 0; i < 100; i++)
+        store("ours", "x");
+    last = stamp_last(engine_stamp_clock(engine));
+    ck_assert_uint_gt(last, LAST_STAMP - NS_PER_S);
+    ck_assert(node_can_follow(node, last));
+    ck_assert(!closing);
+}
+END_TEST
+
 /* ---- what is no lie, and much ---- */
 
 START_TEST(a_purge_of_everything_is_one_turn)
@@ -770,6 +897,8 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, a_log_that_goes_on_does_not_go_back, 0, 2);
     tcase_add_loop_test(tests, who_does_not_compare_does_not_ask_either, 0, 3);
     tcase_add_test(tests, a_third_hello_is_not_the_peers);
+    tcase_add_loop_test(tests, a_hello_may_be_as_late_as_may_be, 0, 4);
+    tcase_add_test(tests, nobody_is_led_where_nobody_follows);
     tcase_add_test(tests, a_purge_of_everything_is_one_turn);
     tcase_add_test(tests, wishes_do_not_grow_the_log);
     tcase_add_test(tests, a_value_that_never_ends_is_given_up_with_its_link);
