@@ -306,6 +306,7 @@ def test_a_frozen_peer_costs_nothing(t):
     held = pair.await_equal(f'k{number}' for number in range(count))
     assert len(held) == count
     assert {value for _, _, value in held.values()} == {latest}
+    pair.verify()
 
 
 def test_a_frozen_peer_is_noticed_and_healed(t):

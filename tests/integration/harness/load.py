@@ -9,12 +9,14 @@ from harness.wait import wait_for
 
 KEYS = 40
 SHARED = [f'shared{number}' for number in range(10)]
+SUM = 'shared.sum'
 RETRY_S = 0.01
 
 
 class Writer(threading.Thread):
     """Writes keys of its own at one node, so what was acknowledged last is
-    what must be there; and keys that all writers share."""
+    what must be there; and keys that all writers share, on one of which all
+    count together."""
 
     def __init__(self, load, node, name):
         super().__init__(daemon=True)
@@ -24,6 +26,8 @@ class Writer(threading.Thread):
         self.counter = name + '.sum'
         self.known = {}      # What the node has acknowledged: None is absent.
         self.crashes = False  # The node's end may lose what it acknowledged.
+        self.counted = 0     # Ones added to the sum since the last check...
+        self.unsure = 0      # ...and those that may have been.
         self.done = 0
         self.client = None
         self.failure = None
@@ -55,13 +59,16 @@ class Writer(threading.Thread):
             self.client.close()
         self.client = None
         self.known.pop(key, None)
+        self.unsure += key == SUM
         if self.crashes:
             self.known.clear()
 
     def choose(self):
         number = self.draw.random()
-        if number < 0.2:
+        if number < 0.1:
             return self.counter, self.count
+        if number < 0.2:
+            return SUM, self.add
         if number < 0.4:
             return self.draw.choice(self.keys), self.delete
         if number < 0.5:
@@ -86,12 +93,21 @@ class Writer(threading.Thread):
             return b'100000'
         return reply.encode()
 
+    def add(self, key):
+        reply = self.client.command(f'incr {key} 1')
+        assert reply.isdigit(), f'{key}: {reply}'
+        self.counted += 1
+
 
 class Load:
     """Writers at both nodes of a pair."""
 
     def __init__(self, test, pair, per_node=2):
         self.pair = pair
+        self.sum = 0          # At the last check...
+        self.crashed = set()  # ...and the nodes that crashed since.
+        assert pair.a.c.set(SUM, '0') == 'STORED'
+        pair.settle()
         self.stopping = threading.Event()
         self._running = threading.Event()
         self._running.set()
@@ -149,6 +165,7 @@ class Load:
 
     def crash(self, node):
         """kill -9 under the writes of the node's clients."""
+        self.crashed.add(node)
         for writer in self.of(node):
             writer.crashes = True
         node.kill()
@@ -164,17 +181,32 @@ class Load:
         that did not crash since."""
         self.pause()
         self.pair.await_paired().settle()
-        keys = SHARED + [key for writer in self.writers
+        keys = SHARED + [SUM] + [key for writer in self.writers
                          for key in writer.keys + [writer.counter]]
         held = self.pair.await_equal(keys)
         self.pair.verify()
         for writer in self.writers:
             for key, value in writer.known.items():
                 got = held[key][2] if key in held else None
-                assert got == value or key in SHARED, (
+                assert got == value or key in SHARED + [SUM], (
                     f'{key}: {writer.node.name} acknowledged {value!r}, '
                     f'both hold {got!r}')
+        self.check_sum(int(held[SUM][2]))
         self.resume()
+
+    def check_sum(self, held):
+        """What was counted at both nodes adds up; but for what a node
+        counted that crashed."""
+        least = self.sum + sum(writer.counted for writer in self.writers
+                               if writer.node not in self.crashed)
+        most = self.sum + sum(writer.counted + writer.unsure
+                              for writer in self.writers)
+        assert least <= held <= most, (
+            f'{SUM}: {held}, not {least} to {most}')
+        self.sum = held
+        self.crashed.clear()
+        for writer in self.writers:
+            writer.counted = writer.unsure = 0
 
 
 class _Turn:
