@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 
+#define OUTPUT_BYTES_MAX (64u * 1024) /* Composed at once; clients wait. */
 #define FRAME_ROOM_MIN (CODEC_WHOLE_VALUE_MAX + 1024)
 #define PREFETCH_AHEAD 16
 
@@ -277,6 +278,8 @@ size_t node_scan_output(struct node *node, char *out, size_t room)
     size_t used = 0;
     size_t bytes = 1;
 
+    if (room > OUTPUT_BYTES_MAX)
+        room = OUTPUT_BYTES_MAX;
     while (bytes > 0 && room - used >= FRAME_ROOM_MIN &&
            node->send.big.item == NULL) {
         bytes = put_frame(node, out + used, room - used);
