@@ -17,7 +17,7 @@
 
 #include <uv.h>
 
-#define LINK_OUT_BYTES (256u * 1024) /* Between node and socket. */
+#define LINK_OUT_BYTES (128u * 1024) /* Between node and socket. */
 #define LINK_IN_BYTES (256u * 1024)  /* At first; it grows for one frame. */
 #define LINK_IN_BYTES_MAX (CODEC_HEADER_BYTES + CODEC_MESSAGE_MAX)
 #define LINK_SLICE_BYTES (64u * 1024) /* Each way, in one turn. */

@@ -8,7 +8,7 @@
 #include "src/base/log.h"
 #include "src/base/memory.h"
 
-#define RECEIVE_BYTES_MAX (64u * 1024) /* Taken in one call. */
+#define RECEIVE_BYTES_MAX (64u * 1024)  /* Taken in one call. */
 #define ROUND_GUESS_NS (2 * NS_PER_S)   /* A round trip nobody measured. */
 
 _Static_assert((int)JOURNAL_CONTINUE == (int)RESYNC_CONTINUE &&

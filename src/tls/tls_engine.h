@@ -14,7 +14,7 @@
 
 #include <stddef.h>
 
-#define TLS_ENGINE_PLAIN_MAX (256u * 1024) /* Of one write. */
+#define TLS_ENGINE_PLAIN_MAX (128u * 1024) /* Of one write. */
 #define TLS_ENGINE_OUT_BYTES (TLS_ENGINE_PLAIN_MAX + 16u * 1024)
 #define TLS_ENGINE_IN_BYTES (128u * 1024)
 #define TLS_ENGINE_TEXT_MAX 80
