@@ -4,4 +4,5 @@ EXTRA_PROGRAMS += tests/bench/engine_bench
 tests_bench_engine_bench_LDADD = $(LINK_ENGINE)
 
 CLEANFILES += $(EXTRA_PROGRAMS)
+EXTRA_DIST += tests/bench/pair_faults
 benches: $(EXTRA_PROGRAMS)

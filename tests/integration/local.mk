@@ -23,6 +23,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/differential/memcached.txt \
 	tests/integration/differential/record.py \
 	tests/integration/harness/__init__.py \
+	tests/integration/harness/binary.py \
 	tests/integration/harness/client.py \
 	tests/integration/harness/context.py \
 	tests/integration/harness/faketime.py \
@@ -34,6 +35,8 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/harness/tls.py \
 	tests/integration/harness/wait.py \
 	tests/integration/test_acks.py \
+	tests/integration/test_authentication.py \
+	tests/integration/test_binary_protocol.py \
 	tests/integration/test_client_libraries.py \
 	tests/integration/test_command_line.py \
 	tests/integration/test_differential.py \
@@ -45,6 +48,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_meta.py \
 	tests/integration/test_options.py \
 	tests/integration/test_pair_clocks.py \
+	tests/integration/test_pair_drills.py \
 	tests/integration/test_pair_failover.py \
 	tests/integration/test_pair_faults.py \
 	tests/integration/test_pair_mirrors.py \
@@ -57,10 +61,12 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_restart.py \
 	tests/integration/test_sockets.py \
 	tests/integration/test_statistics.py \
+	tests/integration/test_stop.py \
 	tests/integration/test_text_protocol.py \
 	tests/integration/test_tls.py \
 	tests/integration/test_tutorial.py \
 	tests/integration/test_watch.py \
+	tests/integration/binary_cases.py \
 	tests/integration/counter_cases.py \
 	tests/integration/meta_cases.py \
 	tests/integration/option_cases.py \

@@ -18,6 +18,11 @@ STRANGERS = [b'', b'\0', b'stats\r\n', b'GET / HTTP/1.0\r\n\r\n',
              b'\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03' + b'x' * 500]
 
 
+def answers(port):
+    connect('127.0.0.1', port).close()
+    return True
+
+
 def die_in_turn(load, pair, turns=2):
     """Each node dies under writes and comes back; the other one serves on."""
     for turn in range(turns):
@@ -25,6 +30,7 @@ def die_in_turn(load, pair, turns=2):
         load.await_writes()
         load.crash(dead)
         load.await_writes(nodes=[left])
+        left.await_state('alone')
         dead.start()
         load.await_writes(nodes=[left])
         load.check()
@@ -61,9 +67,17 @@ def test_equal_options_on_one_host_under_writes(t):
     pair = Pair(*(Node(t, name, ['-x', '127.0.0.1', '-X', port])
                   for name in 'ab')).start()
     load = Load(t, pair)
-    die_in_turn(load, pair, 4)
-    for node in pair.nodes:
-        load.terminate(node)
+    for turn in range(20 if t.long_run else 6):
+        node, left = pair.nodes[::1 if turn % 2 else -1]
+        load.await_writes()
+        if turn % 3:
+            load.crash(node)
+        else:
+            load.terminate(node)
+        # One port for two: nobody is there before the other one has it.
+        wait_for('the survivor', lambda: answers(port))
+        left.await_state('alone')
+        load.await_writes(nodes=[left])
         node.start()
         load.check()
 
