@@ -27,6 +27,7 @@ NODE_SOURCES = \
 	replication/node_scan.c \
 	replication/node_send.c \
 	replication/node_status.c \
+	replication/node_touch.c \
 	replication/node_verify.c
 
 libreplication_a_SOURCES = \

@@ -21,6 +21,9 @@
 
 /* What a node can do beyond the first version; a bit of hello.features. */
 #define MESSAGE_FEATURE_DIGEST 0x1u
+/* Takes a longer life without the value, and asks for the value if it has not
+ * got it. */
+#define MESSAGE_FEATURE_TOUCH 0x2u
 
 enum message_type {
     MESSAGE_HELLO = 1,

@@ -140,7 +140,7 @@ static void compose_hello(struct node *node, unsigned link)
     to->hello = (struct hello){
         .version_min = node->peer.config.version_min,
         .version_max = node->peer.config.version_max,
-        .features = MESSAGE_FEATURE_DIGEST,
+        .features = MESSAGE_FEATURE_DIGEST | MESSAGE_FEATURE_TOUCH,
         .pair = node->peer.config.pair,
         .node = node->config.node,
         .incarnation = node->line.incarnation,
@@ -536,5 +536,7 @@ bool node_may_sleep(struct node *node)
 {
     if (node->peer.link == PEER_NO_LINK || node->orders.paused)
         return true; /* There is nobody to send to. */
+    if (node->send.touch_waits)
+        return true; /* What comes from the peer wakes us. */
     return journal_sleep(node->log, node->send.next);
 }

@@ -207,6 +207,7 @@ struct node_status {
     uint64_t tombstones, tombstone_overflows, floor_drops;
     uint64_t dirty_buckets, conflicts, conflicts_won, conflicts_lost;
     uint64_t sent, applied, rejected_old;
+    uint64_t touches, wanted;
     uint64_t ring_size, ring_used;
     uint64_t bytes_in, bytes_out;
     int64_t clock_offset_us;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the files of the node share: node.c carries out what the core decides,
- * node_send.c and node_scan.c compose what goes to the peer, node_receive.c
+ * node_send.c, node_touch.c and node_scan.c compose what goes to the peer,
+ * node_receive.c
  * applies what comes from it, node_clock.c compares clocks, node_restart.c
  * takes it all across a restart. */
 #ifndef REPLICATION_NODE_INNER_H
@@ -20,6 +21,11 @@
 #define NODE_REMOVALS_MAX 256    /* Tombstones fetched together. */
 #define NODE_OFFSET_SAMPLES 8
 #define NODE_PROBES_MAX 256 /* Batches under way whose time is taken. */
+#define NODE_TOUCHES_MAX \
+    16384 /* Entries between a touch and the last one that \
+             the peer has acknowledged. */
+/* One for each touch, and what a repair wants. */
+#define NODE_WANTS_MAX (NODE_TOUCHES_MAX + MESSAGE_LIST_MAX)
 
 /* ---- what is said to a link before and beside the streams ---- */
 
@@ -87,6 +93,7 @@ struct node_send {
     uint64_t next;      /* Number of the next entry to look at. */
     uint64_t through;   /* The peer was told that it has all up to here. */
     uint64_t confirmed; /* By the peer, on this link. */
+    bool touch_waits;   /* For that to go on. */
     struct flush_state told;
     bool ack_due;
     uint64_t ack_hash;
@@ -186,9 +193,14 @@ struct node_verify {
     uint64_t deadline_ns;
     struct node_suspect *now, *before; /* Of this look and of the last. */
     size_t now_count, before_count;
-    uint64_t wants[MESSAGE_LIST_MAX]; /* To be had from the peer. */
-    size_t wants_count;
     struct node_verified result;
+};
+
+/* What the peer is going to be asked for. */
+struct node_wanted {
+    uint64_t hashes[NODE_WANTS_MAX];
+    size_t count;
+    size_t put; /* So many of them were. */
 };
 
 /* ---- whose clients wait for the other node ---- */
@@ -298,6 +310,7 @@ struct node {
     struct node_compare compare;
     struct node_answer answer;
     struct node_verify verify;
+    struct node_wanted wanted;
     struct node_offset offset;
     struct hello theirs; /* Of the pair's link. */
     bool listen_failed;
@@ -325,6 +338,7 @@ struct node {
     uint64_t conflicts, sent, sent_bytes, applied_count, rejected_old;
     uint64_t digest_checked, digest_mismatch; /* Groups. */
     uint64_t not_kept;                        /* Too large, or no memory. */
+    uint64_t touches, wanted_count;
     uint64_t bytes_in, bytes_out, refused;
 };
 
@@ -451,8 +465,22 @@ size_t node_answer_put(struct node *node, char *out, size_t room);
 void node_verify_step(struct node *node);
 /* The link is gone. */
 void node_verify_end(struct node *node);
-size_t node_verify_put_want(struct node *node, char *out, size_t room);
-void node_verify_take_want(struct node *node, const struct message *message);
+
+/* node_touch.c */
+/* Does the peer take a longer life without the value? */
+bool node_touch_is_known(const struct node *node);
+/* Need it not be sent the value? */
+bool node_touch_is_enough(const struct node *node,
+                          const struct journal_reference *entry,
+                          const struct engine_view *view);
+enum node_added node_touch_add(struct node *node, struct codec_batch *batch,
+                               const struct journal_reference *entry,
+                               uint64_t number, const struct engine_view *view);
+/* Asks the peer for what it holds of that key. False when there is no room. */
+bool node_want(struct node *node, uint64_t hash);
+size_t node_want_put(struct node *node, char *out, size_t room);
+void node_want_take(struct node *node, const struct message *message);
+void node_want_reset(struct node *node);
 
 /* node_receive.c */
 void node_receive_begin(struct node *node);

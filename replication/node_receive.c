@@ -124,6 +124,21 @@ static int from_beyond(struct node *node)
     return node_nonsense(node, "a version from centuries ahead");
 }
 
+/* Takes nothing away: neither a value on its way to the peer nor a version of
+ * ours is any worse for it. */
+static int prolong(struct node *node, const struct mutation *mutation)
+{
+    enum apply_result result = engine_apply(node->thread, mutation);
+
+    count_result(node, mutation, result);
+    if (result != APPLY_ABSENT || !RULE(ASK))
+        return 0;
+    node->wanted_count++;
+    return node_want(node, mutation->hash)
+               ? 0
+               : node_nonsense(node, "it prolongs more than we can ask for");
+}
+
 static int apply(struct node *node, struct mutation *mutation)
 {
     enum apply_result result;
@@ -134,6 +149,8 @@ static int apply(struct node *node, struct mutation *mutation)
     if (!node_can_follow(node, mutation->stamp))
         return from_beyond(node);
     mutation->expires_at_s = node_local_expiry(node, mutation->expires_at_s);
+    if (mutation->kind == MUTATION_TOUCH)
+        return prolong(node, mutation);
     node_send_touched(node, mutation->hash, mutation->hash);
     conflict = is_conflict(node, mutation->hash);
     give_way(node, mutation);
@@ -165,14 +182,24 @@ static void abandon_parts(struct node *node)
 
 /* ---- messages ---- */
 
-/* Whose log goes on has nothing to say anew. */
+/* Whose log goes on has nothing to say anew, but for longer lives that we may
+ * have asked for, which can only be what it knew to be unconfirmed. */
+static uint64_t said_for_sure(const struct node *node)
+{
+    const struct hello *theirs = &node->theirs;
+
+    if (!node_touch_is_known(node))
+        return node->line.applied;
+    return theirs->acked_by == node->line.incarnation ? theirs->acked : 0;
+}
+
 static bool goes_backwards(const struct node *node,
                            const struct message *message)
 {
     return (message->plan.kind == RESYNC_CONTINUE ||
             message->plan.kind == RESYNC_DELTA) &&
            node->line.followed == node->theirs.incarnation &&
-           message->plan.live_after < node->line.applied;
+           message->plan.live_after < said_for_sure(node);
 }
 
 static int take_plan(struct node *node, const struct message *message)
@@ -399,6 +426,7 @@ static int take_ack(struct node *node, const struct message *message)
     if (message->ack.applied < node->send.confirmed)
         return node_nonsense(node, "it takes back what it has confirmed");
     node->send.confirmed = message->ack.applied;
+    node->send.touch_waits = false;
     journal_confirm(node->log, message->ack.applied);
     node_lag_confirmed(node, message->ack.applied);
     node->line.acked_by = node->theirs.incarnation;
@@ -528,9 +556,15 @@ static int take_comparison(struct node *node, const struct message *message)
     peer_progressed(&node->peer, node->now_ns);
     if (message->type == MESSAGE_DIGEST)
         return take_digest(node, message);
-    if (message->type == MESSAGE_DIFFER)
-        return node_compare_take(node, message);
-    node_verify_take_want(node, message);
+    return node_compare_take(node, message);
+}
+
+static int take_want(struct node *node, const struct message *message)
+{
+    if (!node_compare_is_known(node) && !node_touch_is_known(node))
+        return node_nonsense(node, "a wish that was not agreed on");
+    peer_progressed(&node->peer, node->now_ns);
+    node_want_take(node, message);
     return 0;
 }
 
@@ -553,8 +587,9 @@ static int take_from_pair(struct node *node, struct message *message)
         return take_heartbeat(node, message);
     case MESSAGE_DIGEST:
     case MESSAGE_DIFFER:
-    case MESSAGE_WANT:
         return take_comparison(node, message);
+    case MESSAGE_WANT:
+        return take_want(node, message);
     case MESSAGE_HELLO:
     case MESSAGE_REFUSE:
     case MESSAGE_GOODBYE:

@@ -72,6 +72,7 @@ void node_send_end(struct node *node)
     engine_item_release(node->thread, &node->send.big.item);
     node->send.scan.phase = NODE_SCAN_IDLE;
     node_compare_reset(node);
+    node_want_reset(node);
     node_resync_ends(node, false);
     journal_apart(node->log);
 }
@@ -185,11 +186,11 @@ size_t node_send_control(struct node *node, unsigned link, char *out,
     if (!node->orders.paused)
         used += put_flush(node, out + used, room - used);
     node_confirm_review(node);
-    if (node->send.ack_due)
+    used += node_want_put(node, out + used, (room - used) / 2);
+    if (node->send.ack_due && node->wanted.count == 0)
         used += put_ack(node, out + used, room - used);
     node_verify_step(node);
     used += node_compare_put(node, out + used, room - used);
-    used += node_verify_put_want(node, out + used, room - used);
     used += node_answer_put(node, out + used, room - used);
     if (peer_heartbeat_due(&node->peer, link, node->now_ns))
         used += put_heartbeat(node, link, out + used, room - used);
@@ -408,6 +409,8 @@ static enum node_added add_present(struct node *node, struct codec_batch *batch,
         return NODE_ABSENT;
     if (sent_already(node, entry, view->stamp))
         return NODE_ABSENT;
+    if (node_touch_is_enough(node, entry, view))
+        return node_touch_add(node, batch, entry, number, view);
     added = node_add_view(node, batch, entry->hash, view, number);
     if (added == NODE_ADDED)
         note_sent(node, entry->hash, entry->stamp, view->stamp);

@@ -102,6 +102,8 @@ static void put_counters(const struct node *node, struct node_status *out)
     out->sent = node->sent;
     out->applied = node->applied_count;
     out->rejected_old = node->rejected_old;
+    out->touches = node->touches;
+    out->wanted = node->wanted_count;
     out->bytes_in = node->bytes_in;
     out->bytes_out = node->bytes_out;
     out->refused = node->refused;

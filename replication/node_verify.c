@@ -210,15 +210,12 @@ static void note_key(struct node *node, uint64_t hash)
 /* The newer side ships; of one version with two ends of its life, both do. */
 static void repair(struct node *node, const struct node_suspect *of)
 {
-    struct node_verify *verify = &node->verify;
-
-    if (of->theirs >= of->ours && verify->wants_count == MESSAGE_LIST_MAX)
+    if (of->theirs >= of->ours &&
+        (node->wanted.count >= MESSAGE_LIST_MAX || !node_want(node, of->hash)))
         return; /* The next repair will. */
     if (of->ours >= of->theirs)
         journal_repeat(node->log, of->hash, of->ours);
-    if (of->theirs >= of->ours)
-        verify->wants[verify->wants_count++] = of->hash;
-    verify->result.repaired++;
+    node->verify.result.repaired++;
 }
 
 static void count_differing(struct node *node, const struct node_suspect *of)
@@ -353,37 +350,5 @@ void node_verify_step(struct node *node)
         to = verify->looks == 0 ? UINT64_MAX : verify->through;
         node_compare_ask(node, verify->cursor, to, GROUP_ITEMS);
         verify->phase = NODE_VERIFY_WAITS;
-    }
-}
-
-/* ---- what the peer is asked for, and asks for ---- */
-
-size_t node_verify_put_want(struct node *node, char *out, size_t room)
-{
-    struct node_verify *verify = &node->verify;
-    struct message message = {.type = MESSAGE_WANT};
-    size_t bytes;
-
-    if (verify->wants_count == 0)
-        return 0;
-    message.want.hashes = verify->wants;
-    message.want.count = verify->wants_count;
-    bytes = codec_encode(node->codec, &message, out, room);
-    if (bytes > 0)
-        verify->wants_count = 0;
-    return bytes;
-}
-
-void node_verify_take_want(struct node *node, const struct message *message)
-{
-    struct engine_view view;
-    stamp_t stamp;
-
-    for (size_t i = 0; i < message->want.count; i++) {
-        if (!engine_find(node->thread, message->want.hashes[i], &view))
-            continue;
-        stamp = view.stamp;
-        engine_view_end(node->thread, &view);
-        journal_repeat(node->log, message->want.hashes[i], stamp);
     }
 }

@@ -44,6 +44,8 @@
     X(sent, NUMBER, "Changes and items sent") \
     X(applied, NUMBER, "The same, received and kept") \
     X(rejected_old, NUMBER, "Received and older than what is here") \
+    X(touches, NUMBER, "Longer lives sent without their values") \
+    X(wanted, NUMBER, "Values asked for because they were gone here") \
     X(ring_size, NUMBER, "Changes the log has room for") \
     X(ring_used, NUMBER, "Those of them not confirmed") \
     X(bytes_in, NUMBER, "Received") \

@@ -24,8 +24,7 @@ void journal_note_removals(struct journal_log *log)
                           memory_order_release);
 }
 
-void journal_lose(struct journal_log *log,
-                  const struct journal_reference *entry)
+void journal_lose(struct journal_log *log, const struct journal_entry *entry)
 {
     unsigned bit = stamp_node(entry->stamp);
 
@@ -41,13 +40,23 @@ void journal_lose(struct journal_log *log,
 static uint64_t append(struct journal_log *log, uint64_t hash, stamp_t stamp)
 {
     uint64_t seq = atomic_load_explicit(&log->next, memory_order_relaxed);
-    struct journal_reference *entry = &log->ring[seq & log->mask];
+    uint64_t place = seq & log->mask;
+    struct journal_entry *entry = &log->ring[place];
 
     if (seq - log->first > log->mask && seq - log->mask - 1 > log->confirmed)
         journal_lose(log, entry);
-    *entry = (struct journal_reference){hash, stamp};
+    *entry = (struct journal_entry){hash, stamp};
+    log->touched[place / 64] &= ~((uint64_t)1 << place % 64);
     atomic_store_explicit(&log->next, seq + 1, memory_order_release);
     return seq;
+}
+
+static void append_touched(struct journal_log *log, uint64_t hash,
+                           stamp_t stamp)
+{
+    uint64_t place = append(log, hash, stamp) & log->mask;
+
+    log->touched[place / 64] |= (uint64_t)1 << place % 64;
 }
 
 static void raise_floor(struct journal_log *log, uint64_t hash, stamp_t stamp)
@@ -127,7 +136,7 @@ static void on_repeat(void *ctx, uint64_t hash, stamp_t stamp)
     if (!RULE(REPEAT))
         return;
     lock_take(&log->lock);
-    append(log, hash, stamp);
+    append_touched(log, hash, stamp);
     lock_release(&log->lock);
 }
 
@@ -242,9 +251,11 @@ int journal_new(const struct journal_config *config, struct journal_log **out)
     log->bucket_bits =
         config->bucket_bits != 0 ? config->bucket_bits : BUCKET_BITS_MAX;
     log->ring = memory_new(config->entries, sizeof(*log->ring));
+    log->touched = memory_new(config->entries / 64 + 1, sizeof(*log->touched));
     log->floors = memory_new(journal_buckets(log), sizeof(*log->floors));
     error = tombstones_init(&log->tombs, config->tombstones_max);
-    if (error == 0 && (log->ring == NULL || log->floors == NULL))
+    if (error == 0 &&
+        (log->ring == NULL || log->touched == NULL || log->floors == NULL))
         error = -ERR_MEMORY;
     if (error != 0)
         journal_free(&log);
@@ -258,6 +269,7 @@ void journal_free(struct journal_log **log)
         return;
     tombstones_fini(&(*log)->tombs);
     memory_free(&(*log)->floors);
+    memory_free(&(*log)->touched);
     memory_free(&(*log)->ring);
     lock_fini(&(*log)->lock);
     memory_free(log);
@@ -309,7 +321,11 @@ size_t journal_read(struct journal_log *log, uint64_t *next,
     if (*next < journal_oldest_kept(log))
         *next = journal_oldest_kept(log);
     while (count < max && *next + count < log->next) {
-        out[count] = log->ring[(*next + count) & log->mask];
+        const struct journal_entry *entry =
+            &log->ring[(*next + count) & log->mask];
+
+        out[count] = (struct journal_reference){
+            entry->hash, entry->stamp, journal_is_touched(log, *next + count)};
         count++;
     }
     lock_release(&log->lock);
@@ -331,6 +347,14 @@ stamp_t journal_tombstone(struct journal_log *log, uint64_t hash)
 bool journal_knows(const struct journal_log *log, stamp_t stamp)
 {
     return stamp <= journal_watermark_of(log, stamp_node(stamp));
+}
+
+/* Unless something is missing at the peer, every entry up to that one was sent
+ * on this link or confirmed before; and what is missing there is above the
+ * watermark, until a scan has brought it. */
+bool journal_was_told(struct journal_log *log, stamp_t stamp)
+{
+    return journal_knows(log, stamp) || !journal_is_behind(log);
 }
 
 void journal_gone(struct journal_log *log, uint64_t hash, stamp_t stamp)
@@ -359,7 +383,9 @@ bool journal_answer(struct journal_log *log, uint64_t hash, stamp_t stamp)
 
 void journal_repeat(struct journal_log *log, uint64_t hash, stamp_t stamp)
 {
-    on_repeat(log, hash, stamp);
+    lock_take(&log->lock);
+    append(log, hash, stamp);
+    lock_release(&log->lock);
 }
 
 /* Without a gap our versions up to the last confirmed one are with the peer.
@@ -370,7 +396,7 @@ void journal_advance(struct journal_log *log)
     unsigned bit = journal_own_bit(log);
     stamp_t high = journal_watermark_of(log, bit);
     uint64_t seq = log->confirmed;
-    const struct journal_reference *entry;
+    const struct journal_entry *entry;
 
     if (journal_behind(log) && RULE(FROZEN))
         return;

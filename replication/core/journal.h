@@ -39,6 +39,8 @@ struct journal_config {
 struct journal_reference {
     uint64_t hash; /* JOURNAL_FLUSH or a key's. */
     stamp_t stamp; /* The version that was current then. */
+    bool touched;  /* It was not new then: it lives longer, or its token is
+                      given out. */
 };
 
 struct journal_removal {
@@ -86,13 +88,16 @@ size_t journal_read(struct journal_log *log, uint64_t *next,
 stamp_t journal_tombstone(struct journal_log *log, uint64_t hash);
 /* Is the version certain to be with the peer, as things stand? */
 bool journal_knows(const struct journal_log *log, stamp_t stamp);
+/* Has the peer been given the version, if its own entry lies before the one
+ * that is being sent? It may have let it go since. */
+bool journal_was_told(struct journal_log *log, stamp_t stamp);
 /* The sender wanted to send that version and found nothing: it may have expired
  * without anybody noticing. Unless the peer has it, that is a removal. */
 void journal_gone(struct journal_log *log, uint64_t hash, stamp_t stamp);
 /* The peer sent a version that removed_at() rejects: it shall hear why. True
  * when that was for a floor. */
 bool journal_answer(struct journal_log *log, uint64_t hash, stamp_t stamp);
-/* The peer may lack that version, which is here. */
+/* The peer may lack that version, which is here: it shall get all of it. */
 void journal_repeat(struct journal_log *log, uint64_t hash, stamp_t stamp);
 /* The peer has everything up to this number. */
 void journal_confirm(struct journal_log *log, uint64_t seq);
@@ -112,7 +117,8 @@ enum journal_peer {
                               it is the one that confirmed ours. */
     JOURNAL_PEER_FIRST,    /* We hold nothing and have met nobody yet. */
 };
-/* The live stream starts behind *live_after. */
+/* The live stream starts behind *live_after: before what the peer has, if it
+ * may have asked for something that it was only told the life of. */
 enum journal_plan journal_follow(struct journal_log *log,
                                  enum journal_peer peer, uint64_t applied,
                                  uint64_t *live_after);

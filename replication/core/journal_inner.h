@@ -17,14 +17,20 @@
 
 #define JOURNAL_SLICE_MAX 256 /* Tombstones or buckets under one lock. */
 
+struct journal_entry {
+    uint64_t hash;
+    stamp_t stamp;
+};
+
 struct journal_log {
     struct lock lock; /* Everything below, but what is atomic. */
     struct stamp_clock *clock;
-    struct journal_reference *ring;
+    struct journal_entry *ring;
+    uint64_t *touched; /* A bit for each place in the ring. */
     uint64_t mask;
     _Atomic uint64_t next; /* Number of the next entry; the first is 1.
                               Written under the lock. */
-    uint64_t first; /* The lowest that was made in this process. */
+    uint64_t first;        /* The lowest that was made in this process. */
     uint64_t confirmed;
     _Atomic uint64_t watermark[2]; /* Written under the lock. */
     struct tombstones tombs;
@@ -72,6 +78,14 @@ static inline uint64_t journal_oldest_kept(const struct journal_log *log)
     return log->next - log->first > size ? log->next - size : log->first;
 }
 
+static inline bool journal_is_touched(const struct journal_log *log,
+                                      uint64_t seq)
+{
+    uint64_t place = seq & log->mask;
+
+    return (log->touched[place / 64] >> place % 64) & 1;
+}
+
 static inline bool journal_behind(const struct journal_log *log)
 {
     return log->dirty.count + log->syncing.count > 0;
@@ -95,8 +109,7 @@ static inline void journal_set_watermark(struct journal_log *log, unsigned bit,
 }
 
 /* The ring loses what the peer has not confirmed. */
-void journal_lose(struct journal_log *log,
-                  const struct journal_reference *entry);
+void journal_lose(struct journal_log *log, const struct journal_entry *entry);
 /* The oldest removals give way until there is room for one. */
 void journal_make_room(struct journal_log *log);
 void journal_note_removals(struct journal_log *log);

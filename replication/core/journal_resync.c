@@ -25,11 +25,32 @@ static void start_over(struct journal_log *log)
     log->confirmed = log->next - 1;
 }
 
+/* A peer that lets an item go asks for it when it hears of a longer life. It
+ * does so ahead of its acknowledgement; but the acknowledgement that comes with
+ * a new link tells of nothing that got lost with the old one. So from the
+ * first such entry on that it had not confirmed there, it hears all again. */
+static uint64_t heard_for_sure(const struct journal_log *log, uint64_t applied)
+{
+    uint64_t seq = log->confirmed + 1;
+
+    if (!RULE(RETELL))
+        return applied;
+    if (seq < journal_oldest_kept(log))
+        seq = journal_oldest_kept(log);
+    while (seq <= applied && !journal_is_touched(log, seq)) {
+        uint64_t place = seq & log->mask;
+
+        seq += log->touched[place / 64] == 0 ? 64 - place % 64 : 1;
+    }
+    return seq <= applied ? seq - 1 : applied;
+}
+
 /* The peer goes on where it was. What the ring lost above that is in dirty
  * buckets. */
 static enum journal_plan go_on(struct journal_log *log, uint64_t applied,
                                uint64_t *live_after)
 {
+    applied = heard_for_sure(log, applied);
     log->confirmed = applied;
     journal_advance(log);
     *live_after = applied;

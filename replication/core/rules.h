@@ -18,6 +18,8 @@
     X(RESUME, "a scan that was cut short starts over") \
     X(FLUSH, "the flush state is told to the peer") \
     X(REPEAT, "a longer life is told to the peer") \
+    X(ASK, "who is told of a longer life of what it has not asks for it") \
+    X(RETELL, "what may have been asked for on a lost link is told again") \
     X(TALLY, "counts from one base add up") \
     X(ABSORB, "a stamp that is seen moves the own clock") \
     X(LINEAGE, "data that the peer has outlived is not kept") \

@@ -33,7 +33,7 @@ static void join(struct item *item, const struct mutation *mutation)
         item_set_state(item, item_state(item) | ITEM_STATE_WON);
 }
 
-/* What becomes of a SET, before memory has its say. */
+/* What becomes of a value or a longer life, before memory has its say. */
 static enum apply_result decide(struct change *change,
                                 const struct mutation *mutation)
 {
@@ -302,20 +302,18 @@ static enum apply_result apply_touch(struct engine_thread *thread,
                                      const struct mutation *mutation)
 {
     struct engine_key key = {.hash = mutation->hash};
-    enum apply_result result = APPLY_ABSENT;
+    enum apply_result result;
     struct change change;
 
-    if (mutation->stamp <= floor_of(thread->engine))
-        return APPLY_FLUSHED;
     change_init(&change, thread, &key);
     change_begin_by_hash(&change);
-    if (change.slot.item != NULL) {
-        if (item_stamp(change.slot.item) > mutation->stamp)
-            result = APPLY_OLDER;
-        if (item_stamp(change.slot.item) == mutation->stamp) {
-            join(change.slot.item, mutation);
-            result = APPLY_DONE;
-        }
+    result = decide(&change, mutation);
+    if (result == APPLY_DONE) {
+        result = APPLY_ABSENT; /* Where a value would be kept, none is. */
+    } else if (result == APPLY_SAME) {
+        /* Whoever prolongs it uses it, on whichever node. */
+        (void)lru_touch(change.slot.item, thread->now_s);
+        result = APPLY_DONE;
     }
     change_end(&change);
     return result;

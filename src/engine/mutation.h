@@ -64,7 +64,8 @@ enum apply_result {
     APPLY_FLUSHED,   /* Older than the last flush_all. */
     APPLY_TOO_LARGE, /* Cannot be kept here; an older version here is gone. */
     APPLY_NO_MEMORY, /* Likewise. */
-    APPLY_ABSENT,    /* TOUCH of a version that is not here. */
+    APPLY_ABSENT,    /* TOUCH of a version that is not here, nor a newer one,
+                        and was not removed: it is wanted whole. */
 };
 
 /* The one observer of an engine: it numbers and stamps what changes.

@@ -311,7 +311,7 @@ REPL_STATS = '''
     repl_full_total repl_delta_total repl_continue_total repl_digest_total
     repl_tombstones repl_tombstone_overflows repl_floor_drops
     repl_conflicts repl_conflicts_won repl_conflicts_lost
-    repl_rejected_old repl_clock_offset_us
+    repl_rejected_old repl_touches repl_wanted repl_clock_offset_us
     repl_semisync_on repl_semisync_waits
     repl_semisync_timeouts repl_semisync_unconfirmed
     repl_digest_checked repl_digest_mismatch

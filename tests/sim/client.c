@@ -3,6 +3,8 @@
  * both hosts use. What it made is read back and remembered. */
 #include "tests/sim/sim.h"
 
+#include "src/engine/state.h"
+
 #include <string.h>
 
 struct request {
@@ -193,6 +195,16 @@ static void flush(struct request *request)
     engine_flush(request->host->client, delay_s);
 }
 
+/* Longer than any before, as sessions have it. */
+static void prolong(struct request *request)
+{
+    struct host *host = request->host;
+
+    (void)engine_touch(
+        host->client, &request->engine_key,
+        engine_expires_at(host->client, 60 + (int64_t)host->world->step));
+}
+
 static void change(struct request *request)
 {
     struct engine_thread *client = request->host->client;
@@ -250,6 +262,33 @@ static void remember(const struct request *request)
                "host %u: %s went from %llx to %llx", host->index,
                request->key->name, (unsigned long long)request->before.stamp,
                (unsigned long long)after.stamp);
+}
+
+static bool keep_none(void *ctx, uint64_t hash)
+{
+    (void)ctx;
+    (void)hash;
+    return false;
+}
+
+void client_evict(struct world *world, unsigned index)
+{
+    struct host *host = &world->hosts[index];
+    const struct key_history *key =
+        &world->keys[dice_below(&world->evict_dice, world->knobs.keys)];
+    struct journal *journal;
+    struct holding holding;
+
+    if (!host->up || world->now_ns < host->frozen_until_ns)
+        return;
+    holding = host_holds(host, key->hash);
+    if (!holding.live)
+        return;
+    journal = &host->engine->journal;
+    journal->forget(journal->ctx, key->hash, holding.stamp);
+    (void)engine_purge(host->client, key->hash, key->hash, holding.stamp,
+                       keep_none, NULL);
+    engine_thread_settle(host->client);
 }
 
 void client_look(struct host *host)
@@ -354,6 +393,8 @@ void client_work(struct world *world, unsigned index)
     } else {
         if (world->knobs.counting && request.key == &world->keys[0])
             count_on(&request);
+        else if (world->knobs.touching && dice_percent(&world->dice, 80))
+            prolong(&request);
         else
             change(&request);
         remember(&request);

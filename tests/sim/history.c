@@ -90,9 +90,13 @@ static stamp_t on_record(void *ctx, struct stamp_clock *clock, uint64_t now_ns,
 static void on_repeat(void *ctx, uint64_t hash, stamp_t stamp)
 {
     struct host *host = ctx;
+    struct key_history *key = history_of(host->world, hash);
 
-    world_trace(host->world, "host %u repeats %s @%llx", host->index,
-                history_of(host->world, hash)->name, (unsigned long long)stamp);
+    /* Whoever let it go before has to have it again. */
+    if (key->let_go[1 - host->index] <= stamp)
+        key->let_go[1 - host->index] = STAMP_NONE;
+    world_trace(host->world, "host %u repeats %s @%llx", host->index, key->name,
+                (unsigned long long)stamp);
     host->inner.repeat(host->inner.ctx, hash, stamp);
 }
 

@@ -88,14 +88,16 @@ struct knobs {
     bool one_dials;     /* Host 0 only listens. */
     bool same_bit;      /* Both start with node bit 0. */
     bool counting; /* The first key is a counter, and nobody loses memory. */
+    bool touching; /* Nearly all that clients do is to prolong lives. */
     bool big_values, expiry, flush, flush_later;
     unsigned resets, stalls, freezes, crashes, partitions, stops; /* In 1000. */
-    unsigned suspends; /* In 1000: a stop without a farewell. */
-    unsigned warm;     /* Percent of the stops that leave a snapshot... */
-    unsigned copies;   /* ...and of the starts from one that was kept too. */
-    unsigned verifies; /* In 1000. */
-    unsigned orders;   /* In 1000: pause, resume, resync, handoff. */
-    unsigned writes;   /* Percent of steps with client work. */
+    unsigned suspends;  /* In 1000: a stop without a farewell. */
+    unsigned warm;      /* Percent of the stops that leave a snapshot... */
+    unsigned copies;    /* ...and of the starts from one that was kept too. */
+    unsigned verifies;  /* In 1000. */
+    unsigned orders;    /* In 1000: pause, resume, resync, handoff. */
+    unsigned evictions; /* In 1000: of any key, for no other reason. */
+    unsigned writes;    /* Percent of steps with client work. */
     unsigned steps;
 };
 
@@ -216,7 +218,8 @@ struct world {
     uint64_t seed;
     struct dice dice;
     struct dice verify_dice; /* Of its own: verify changes nothing. */
-    struct dice operator; /* Its own, lest other seeds change. */
+    struct dice operator;    /* Its own, lest other seeds change. */
+    struct dice evict_dice;
     struct knobs knobs;
     uint64_t now_ns;
     unsigned step;
@@ -230,9 +233,9 @@ struct world {
     struct key_history keys[KEYS_MAX];
     bool counter_there; /* From a base that both hosts had. */
     uint64_t counter;   /* What it should come to. */
-    stamp_t barrier;  /* The highest stamp when all was told last. */
-    bool floors_rose; /* Misses are in order from then on. */
-    bool crowded;     /* Something could not be kept. */
+    stamp_t barrier;    /* The highest stamp when all was told last. */
+    bool floors_rose;   /* Misses are in order from then on. */
+    bool crowded;       /* Something could not be kept. */
     uint64_t checks[CHECKS];
     bool failed;
     char failure[256];
@@ -308,6 +311,8 @@ void restart_taken(struct leaving *leaving);
 
 /* client.c */
 void client_work(struct world *world, unsigned index);
+/* A key that the host holds gives way, as to another. */
+void client_evict(struct world *world, unsigned index);
 /* Remembers what the host made of what it was told. */
 void client_look(struct host *host);
 /* Nothing is under way: the counter begins, if it has not. */

@@ -127,6 +127,16 @@ static void choose_to_count(struct knobs *knobs)
     knobs->crashes = 0;
     knobs->stops = 0;
     knobs->copies = 0;
+    knobs->evictions = 0;
+}
+
+/* So that there is something to prolong that only one of the hosts has. */
+static void choose_to_touch(struct knobs *knobs)
+{
+    knobs->touching = true;
+    knobs->memory_bytes = 16 * MIB;
+    knobs->ring = 1024;
+    knobs->evictions = 300;
 }
 
 static void choose_faults(struct dice *dice, struct knobs *knobs)
@@ -162,7 +172,11 @@ void world_init(struct world *world, uint64_t seed, bool tracing)
     choose_net(&world->dice, &world->knobs);
     choose_faults(&world->dice, &world->knobs);
     world->verify_dice.state = ~seed;
+    world->evict_dice.state = seed ^ 0x5851F42D4C957F2Dull;
+    world->knobs.evictions = (unsigned)PICK(&world->evict_dice, 0, 0, 50, 300);
     world->knobs.verifies = (unsigned)PICK(&world->verify_dice, 0, 0, 10, 50);
+    if (dice_percent(&world->evict_dice, 20))
+        choose_to_touch(&world->knobs);
     if (seed % 3 == 0)
         choose_to_count(&world->knobs);
     restart_init(world);
@@ -289,6 +303,8 @@ static void do_harm(struct world *world)
         stop_some(world);
     if (per_mille(&world->dice, knobs->suspends))
         suspend_some(world);
+    if (per_mille(&world->evict_dice, knobs->evictions))
+        client_evict(world, (unsigned)dice_below(&world->evict_dice, HOSTS));
     if (per_mille(&world->verify_dice, knobs->verifies))
         verify_some(world);
     if (per_mille(&world->operator, knobs->orders))

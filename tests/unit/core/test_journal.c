@@ -462,9 +462,80 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+static void touch(uint64_t hash, stamp_t stamp)
+{
+    hooks.repeat(hooks.ctx, hash, stamp);
+}
+
+START_TEST(a_longer_life_is_marked_as_such)
+{
+    struct journal_reference entries[RING];
+    uint64_t next = 1;
+    stamp_t stamp = set(KEY(1));
+
+    touch(KEY(1), stamp);
+    journal_repeat(changes, KEY(1), stamp);
+    ck_assert_uint_eq(journal_read(changes, &next, entries, RING), 3);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_uint_eq(entries[i].stamp, stamp);
+        ck_assert_int_eq(entries[i].touched, i == 1);
+    }
+    /* Whatever takes its place is marked as what it is. */
+    for (unsigned i = 0; i < RING; i++)
+        set(KEY(2));
+    ck_assert_uint_eq(journal_read(changes, &next, entries, RING), RING);
+    for (unsigned i = 0; i < RING; i++)
+        ck_assert(!entries[i].touched);
+}
+END_TEST
+
+START_TEST(what_lies_before_an_entry_was_told_unless_something_is_missing)
+{
+    stamp_t stamp;
+
+    pair_up();
+    stamp = set(KEY(1));
+    ck_assert(journal_was_told(changes, stamp));
+    for (unsigned i = 0; i < RING; i++)
+        set(KEY(2));
+    ck_assert(!journal_was_told(changes, stamp)); /* It was lost. */
+    ck_assert(journal_round_begin(changes));
+    ck_assert(!journal_was_told(changes, stamp));
+    journal_round_confirm(changes, UINT64_MAX);
+    ck_assert(journal_was_told(changes, stamp));
+    journal_doubt(changes, true);
+    ck_assert(!journal_was_told(changes, stamp));
+}
+END_TEST
+
+START_TEST(what_may_have_been_asked_for_is_told_again)
+{
+    uint64_t after;
+    stamp_t stamp;
+
+    pair_up();
+    stamp = set(KEY(1));
+    journal_confirm(changes, 1);
+    set(KEY(2));
+    touch(KEY(1), stamp);
+    set(KEY(3));
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_KNOWN, 4, &after),
+                     JOURNAL_CONTINUE);
+    ck_assert_uint_eq(after, 2);
+    journal_confirm(changes, 3);
+    ck_assert_int_eq(journal_follow(changes, JOURNAL_PEER_KNOWN, 4, &after),
+                     JOURNAL_CONTINUE);
+    ck_assert_uint_eq(after, 4);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
     tcase_add_checked_fixture(tests, begin, end);
+    tcase_add_test(tests, a_longer_life_is_marked_as_such);
+    tcase_add_test(
+        tests, what_lies_before_an_entry_was_told_unless_something_is_missing);
+    tcase_add_test(tests, what_may_have_been_asked_for_is_told_again);
     tcase_add_test(tests, numbers_and_stamps_rise_together);
     tcase_add_test(tests, the_ring_keeps_the_last_entries);
     tcase_add_test(tests, a_lost_entry_makes_its_bucket_dirty);

@@ -128,6 +128,12 @@ static const struct {
     {TOUCH, T2, LATE, T1, SOON, 0, 0, APPLY_ABSENT, T1, SOON},
     {TOUCH, T2, LATE, T3, SOON, 0, 0, APPLY_OLDER, T3, SOON},
     {TOUCH, T2, LATE, T2, SOON, T2, 0, APPLY_FLUSHED, 0, 0},
+    /* TOUCH of what was removed here, or may have been. */
+    {TOUCH, T2, LATE, 0, 0, 0, T1, APPLY_ABSENT, 0, 0},
+    {TOUCH, T2, LATE, 0, 0, 0, T2, APPLY_REMOVED, 0, 0},
+    {TOUCH, T2, LATE, 0, 0, 0, T3, APPLY_REMOVED, 0, 0},
+    {TOUCH, T2, LATE, T2, GONE, 0, T2, APPLY_REMOVED, 0, 0},
+    {TOUCH, T2, LATE, T2, SOON, 0, T3, APPLY_DONE, T2, LATE},
 };
 
 static void check_row(size_t i)
@@ -168,10 +174,12 @@ END_TEST
 START_TEST(each_row_tells_the_journal_what_it_must)
 {
     size_t i = (size_t)_i;
-    bool was_absent = rows[i].cur == 0 && rows[i].kind == SET;
-    bool was_dead = rows[i].kind == SET && (rows[i].cur_expiry == GONE ||
-                                            rows[i].cur <= rows[i].floor);
-    bool stored = was_absent && rows[i].result == APPLY_DONE;
+    bool brings = rows[i].kind != REMOVE; /* A version, or its life. */
+    bool was_absent = brings && rows[i].cur == 0;
+    bool was_dead =
+        brings && (rows[i].cur_expiry == GONE || rows[i].cur <= rows[i].floor);
+    bool stored =
+        was_absent && rows[i].kind == SET && rows[i].result == APPLY_DONE;
 
     check_row(i);
     ck_assert_uint_eq(notes_of(&fx, NOTE_RECORD_SET), 0);

@@ -26,7 +26,7 @@ struct side {
     bool serving;
     struct confirm *confirm;
     bool closing[NODE_LINKS_MAX];
-    uint64_t ahead_ns; /* Of the clock that is right. */
+    uint64_t ahead_ns;                    /* Of the clock that is right. */
     struct side *at_link[NODE_LINKS_MAX]; /* Who is at the other end... */
     unsigned their_link[NODE_LINKS_MAX];  /* ...and on which link there. */
 };
@@ -240,7 +240,8 @@ static void deliver(struct side *to, unsigned link, struct slice bytes)
     size_t needed;
 
     while (bytes.size > 0) {
-        size_t taken = node_received(to->node, time_of(to), link, bytes, &needed);
+        size_t taken =
+            node_received(to->node, time_of(to), link, bytes, &needed);
 
         ck_assert_uint_gt(taken, 0);
         bytes.data += taken;
@@ -572,6 +573,166 @@ START_TEST(after_a_long_cut_only_what_is_dirty_goes)
     ck_assert_str_eq(get(&b, "k99"), "v");
     ck_assert_uint_eq(status(&a).resync_items_done, 36);
     ck_assert_uint_eq(status(&a).dirty_buckets, 0);
+}
+END_TEST
+
+/* ---- longer lives ---- */
+
+static void prolong(struct side *side, const char *key, int64_t exptime_s)
+{
+    struct engine_key wanted = engine_key_of(side->engine, slice_of(key));
+
+    engine_thread_set_now(side->client, now_ns);
+    ck_assert_int_eq(engine_touch(side->client, &wanted,
+                                  engine_expires_at(side->client, exptime_s)),
+                     ENGINE_STORED);
+}
+
+/* UINT32_MAX: it is not there. */
+static uint32_t end_of(struct side *side, const char *key)
+{
+    struct engine_key wanted = engine_key_of(side->engine, slice_of(key));
+    struct engine_view view;
+    uint32_t expires_at_s = UINT32_MAX;
+
+    engine_thread_set_now(side->client, now_ns);
+    if (engine_get(side->client, &wanted, &view)) {
+        expires_at_s = view.expires_at_s;
+        engine_view_end(side->client, &view);
+    }
+    return expires_at_s;
+}
+
+static bool keep_nothing(void *ctx, uint64_t hash)
+{
+    (void)ctx;
+    (void)hash;
+    return false;
+}
+
+/* Without a word to the other, as an eviction does of what that has
+ * confirmed. */
+static void let_go(struct side *side, const char *key)
+{
+    uint64_t hash = engine_key_of(side->engine, slice_of(key)).hash;
+
+    ck_assert_uint_eq(
+        engine_purge(side->client, hash, hash, STAMP_MAX, keep_nothing, NULL),
+        1);
+}
+
+START_TEST(a_longer_life_goes_without_the_value)
+{
+    static const char *const keys[] = {"small", "large", "count"};
+    static char value[100000];
+    struct engine_arith one = {.delta = 1};
+    struct engine_counted counted;
+    uint64_t sent;
+
+    pair_up();
+    put_for(&a, "small", value, 20000, 10);
+    put_for(&b, "large", value, sizeof(value), 10);
+    put_for(&a, "count", "5", 1, 10);
+    settle();
+    one.key = engine_key_of(b.engine, SLICE_LITERAL("count"));
+    ck_assert_int_eq(engine_count(b.client, &one, &counted), ENGINE_STORED);
+    settle();
+    sent = status(&a).bytes_out;
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        prolong(&a, keys[i], 1000);
+    settle();
+    ck_assert_uint_lt(status(&a).bytes_out - sent, 3 * 40 + 20);
+    ck_assert_uint_eq(status(&a).touches, 3);
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        ck_assert_uint_eq(end_of(&b, keys[i]), end_of(&a, keys[i]));
+    ck_assert_uint_eq(end_of(&b, "large"), T0 / NS_PER_S + 1000);
+    ck_assert_uint_eq(status(&b).wanted, 0);
+}
+END_TEST
+
+START_TEST(what_was_let_go_meanwhile_is_asked_for)
+{
+    pair_up();
+    put_for(&a, "k", "v", 1, 10);
+    settle();
+    let_go(&b, "k");
+    forget_trace();
+    prolong(&a, "k", 1000);
+    settle();
+    expect_trace("A>B BATCH 1\n"
+                 "B>A WANT\n"
+                 "A>B BATCH 1\n");
+    ck_assert_str_eq(get(&b, "k"), "v");
+    ck_assert_uint_eq(end_of(&b, "k"), T0 / NS_PER_S + 1000);
+    ck_assert_uint_eq(status(&b).wanted, 1);
+}
+END_TEST
+
+/* It had acknowledged nothing, as far as the other knows; but says so itself
+ * on the next link. */
+START_TEST(what_was_asked_for_on_a_lost_link_comes_on_the_next)
+{
+    pair_up();
+    put_for(&a, "k", "v", 1, 10);
+    settle();
+    let_go(&b, "k");
+    prolong(&a, "k", 1000);
+    ck_assert(pass_on(&a, 0));
+    ck_assert_uint_eq(status(&b).wanted, 1);
+    ck_assert_uint_eq(end_of(&b, "k"), UINT32_MAX);
+    end_link(&b, 0);
+    pass_time(1000);
+    connect_to(&b, &a);
+    settle();
+    ck_assert_int_eq(status(&a).resync_kind, RESYNC_CONTINUE);
+    ck_assert_str_eq(get(&b, "k"), "v");
+}
+END_TEST
+
+START_TEST(a_longer_life_brings_nothing_back)
+{
+    pair_up();
+    put_for(&a, "removed", "v", 1, 10);
+    put_for(&a, "replaced", "v", 1, 10);
+    settle();
+    drop(&b, "removed");
+    put_for(&b, "replaced", "w", 1, 10);
+    prolong(&a, "removed", 1000);
+    prolong(&a, "replaced", 1000);
+    ck_assert(pass_on(&a, 0));
+    settle();
+    for (struct side *side = &a; side != NULL; side = side == &a ? &b : NULL) {
+        ck_assert_str_eq(get(side, "removed"), "(none)");
+        ck_assert_str_eq(get(side, "replaced"), "w");
+        ck_assert_uint_eq(end_of(side, "replaced"), T0 / NS_PER_S + 10);
+    }
+    ck_assert_uint_eq(status(&b).wanted, 0);
+}
+END_TEST
+
+/* What the peer may want has room there. */
+START_TEST(no_more_touches_are_under_way_than_can_be_asked_for)
+{
+    uint64_t acked;
+
+    pair_up();
+    put_for(&a, "k", "v", 1, 10);
+    settle();
+    prolong(&a, "k", 1000);
+    acked = a.node->send.confirmed;
+    a.node->send.confirmed -= NODE_TOUCHES_MAX;
+    settle();
+    ck_assert_uint_eq(end_of(&b, "k"), T0 / NS_PER_S + 10);
+    ck_assert(node_may_sleep(a.node));
+    a.node->send.confirmed = acked;
+    settle();
+    ck_assert_uint_eq(end_of(&b, "k"), T0 / NS_PER_S + 1000);
+    for (size_t i = 0; i < NODE_WANTS_MAX; i++)
+        ck_assert(node_want(b.node, i + 1));
+    ck_assert(!node_want(b.node, 1));
+    forget_trace();
+    settle();
+    expect_trace("B>A WANT\nB>A WANT\nB>A WANT\nB>A WANT\nB>A WANT\n");
 }
 END_TEST
 
@@ -1008,23 +1169,6 @@ static struct node_verified verified(struct side *side, bool repair)
     return result;
 }
 
-static bool keep_nothing(void *ctx, uint64_t hash)
-{
-    (void)ctx;
-    (void)hash;
-    return false;
-}
-
-/* As no node ever would, without a word to the other. */
-static void lose(struct side *side, const char *key)
-{
-    uint64_t hash = engine_key_of(side->engine, slice_of(key)).hash;
-
-    ck_assert_uint_eq(
-        engine_purge(side->client, hash, hash, STAMP_MAX, keep_nothing, NULL),
-        1);
-}
-
 /* A version that only this side gets. */
 static void slip_in(struct side *side, const char *key, stamp_t stamp)
 {
@@ -1061,9 +1205,9 @@ START_TEST(verify_finds_what_differs_and_mends_it)
 
     pair_up();
     set_many(&a);
-    lose(&a, "many-1");
-    lose(&b, "many-2");
-    lose(&b, "many-3");
+    let_go(&a, "many-1");
+    let_go(&b, "many-2");
+    let_go(&b, "many-3");
     newer = stamp_last(engine_stamp_clock(a.engine)) + 2;
     slip_in(&a, "many-4", newer);
     slip_in(&b, "many-5", newer + 2);
@@ -1302,6 +1446,11 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, what_expired_last_is_what_is_removed);
     tcase_add_test(tests, a_longer_life_is_told_and_keeps_the_version);
     tcase_add_test(tests, a_longer_life_is_told_although_its_version_was);
+    tcase_add_test(tests, a_longer_life_goes_without_the_value);
+    tcase_add_test(tests, what_was_let_go_meanwhile_is_asked_for);
+    tcase_add_test(tests, what_was_asked_for_on_a_lost_link_comes_on_the_next);
+    tcase_add_test(tests, a_longer_life_brings_nothing_back);
+    tcase_add_test(tests, no_more_touches_are_under_way_than_can_be_asked_for);
     tcase_add_test(tests, a_survivor_keeps_what_it_has_and_gives_it_back);
     tcase_add_test(tests, two_that_ran_alone_agree_and_the_later_removal_wins);
     tcase_add_test(tests, calls_that_cross_end_as_one_link);

@@ -700,13 +700,34 @@ START_TEST(a_log_that_goes_on_does_not_go_back)
 }
 END_TEST
 
+/* Longer lives that it does not know to be confirmed it may tell again. */
+START_TEST(a_log_goes_back_to_what_it_knows_to_be_confirmed)
+{
+    struct message hello = hello_of(1, 1, MESSAGE_FEATURE_TOUCH);
+
+    call();
+    say_message(&hello);
+    say_plan(RESYNC_CONTINUE, 0);
+    say_through(50);
+    node_lost(node, now_ns, 0, "cut");
+    node_accepted(node, ++now_ns, 0);
+    hello.hello.acked_by = node->line.incarnation;
+    hello.hello.acked = 40;
+    say_message(&hello);
+    say_plan(RESYNC_CONTINUE, 40 - (uint64_t)_i);
+    ck_assert_int_eq(closing, _i);
+    ck_assert_uint_eq(node->line.applied, _i == 0 ? 40 : 50);
+}
+END_TEST
+
 START_TEST(who_does_not_compare_does_not_ask_either)
 {
     struct message messages[] = {
         question(), {.type = MESSAGE_DIFFER}, {.type = MESSAGE_WANT}};
 
     call();
-    say_hello_with(~(uint64_t)MESSAGE_FEATURE_DIGEST, 0);
+    say_hello_with(~(uint64_t)(MESSAGE_FEATURE_DIGEST | MESSAGE_FEATURE_TOUCH),
+                   0);
     say_plan(RESYNC_CONTINUE, 0);
     say_message(&messages[_i]);
     ck_assert(closing);
@@ -895,6 +916,8 @@ static void add_tests(TCase *tests)
                         COUNT_OF(lies));
     tcase_add_loop_test(tests, who_has_said_no_hello_says_nothing_else, 0, 6);
     tcase_add_loop_test(tests, a_log_that_goes_on_does_not_go_back, 0, 2);
+    tcase_add_loop_test(tests, a_log_goes_back_to_what_it_knows_to_be_confirmed,
+                        0, 2);
     tcase_add_loop_test(tests, who_does_not_compare_does_not_ask_either, 0, 3);
     tcase_add_test(tests, a_third_hello_is_not_the_peers);
     tcase_add_loop_test(tests, a_hello_may_be_as_late_as_may_be, 0, 4);

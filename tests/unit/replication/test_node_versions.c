@@ -78,6 +78,40 @@ START_TEST(an_older_peer_is_told_nothing_that_it_does_not_know)
 }
 END_TEST
 
+/* A longer life goes without the value only to who offers to take it so. */
+START_TEST(a_longer_life_is_told_as_the_peer_knows_it)
+{
+    const struct engine_key ours = engine_key_of(engine, SLICE_LITERAL("ours"));
+    const struct engine_key theirs =
+        engine_key_of(engine, SLICE_LITERAL("theirs"));
+    struct message greeting = hello_of(
+        1, 1, _i == 0 ? MESSAGE_FEATURE_DIGEST : MESSAGE_FEATURE_TOUCH);
+    struct message ack = {.type = MESSAGE_ACK,
+                          .ack = {.through_hash = UINT64_MAX, .done = true}};
+
+    store("ours", "x");
+    ck_assert_int_eq(engine_touch(client, &ours, T0 / NS_PER_S + 10),
+                     ENGINE_STORED);
+    call();
+    say(codec_encode(codec, &greeting, frame, sizeof(frame)));
+    say(codec_encode(codec, &plan, frame, sizeof(frame)));
+    say_batch("theirs", false);
+    ack.ack.applied = heard[MESSAGE_PLAN].plan.live_after;
+    say(codec_encode(codec, &ack, frame, sizeof(frame)));
+    its_keys[0] = '\0';
+    ck_assert_int_eq(engine_touch(client, &ours, 0), ENGINE_STORED);
+    hear_all();
+    ck_assert_str_eq(its_keys, _i == 0 ? "0:ours " : "2: ");
+    ck_assert_int_eq(engine_touch(client, &theirs, T0 / NS_PER_S + 10),
+                     ENGINE_STORED); /* Shorter: a version of its own. */
+    ck_assert_int_eq(engine_touch(client, &theirs, 0), ENGINE_STORED);
+    its_keys[0] = '\0';
+    hear_all();
+    ck_assert_str_eq(its_keys, _i == 0 ? "0:theirs 0:theirs " : "0:theirs 2: ");
+    ck_assert(!closing);
+}
+END_TEST
+
 /* ---- those who are newer ---- */
 
 START_TEST(a_newer_peer_that_knows_our_version_pairs)
@@ -153,6 +187,8 @@ static void add_tests(TCase *tests)
 {
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, an_older_peer_is_told_nothing_that_it_does_not_know);
+    tcase_add_loop_test(tests, a_longer_life_is_told_as_the_peer_knows_it, 0,
+                        2);
     tcase_add_test(tests, a_newer_peer_that_knows_our_version_pairs);
     tcase_add_test(tests,
                    a_peer_without_a_version_in_common_is_refused_in_words);
