@@ -351,6 +351,7 @@ int replication_start(struct replication *replication)
         return -ERR_SYSTEM;
     }
     replication->started = true;
+    (void)pthread_setname_np(replication->thread, "twin-repl");
     return 0;
 }
 
