@@ -225,12 +225,16 @@ void history_go_back(struct world *world, unsigned index)
 
     for (unsigned i = 0; i < world->knobs.keys; i++) {
         struct key_history *key = &world->keys[i];
-        bool removed = key->own_removed[other->index] &&
-                       !host_holds(other, key->hash).live;
-        size_t gone = removed ? key->count : key->gone;
+        struct holding holding = host_holds(other, key->hash);
+        bool removed = key->own_removed[other->index] && !holding.live;
+        size_t gone = key->gone;
 
-        if (removed)
+        if (removed) {
+            gone = key->count;
             key->gone_stamp = key->own[other->index];
+        } else if (holding.live && holding.stamp <= key->gone_stamp) {
+            gone = 0; /* Only this one knew. */
+        }
         lose(world, key, index);
         key->gone = gone;
     }
