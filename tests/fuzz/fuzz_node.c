@@ -9,6 +9,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define STEPS_MAX 512
+#define LAST_NS (400ull * 365 * 24 * 3600 * NS_PER_S) /* What a node follows. \
+                                                       */
 
 /* The rest of the input, and what it has said. */
 static struct reader script;
@@ -38,8 +40,10 @@ static stamp_t stamp_of(void)
     stamp_t ticks = world_now() & ~(STAMP_TICK_NS - 1);
 
     if (chosen == 0xff)
-        return world_now() + 400ull * 365 * 24 * 3600 * NS_PER_S;
+        return world_now() + LAST_NS;
     if (chosen == 0xfe)
+        return world_now() + LAST_NS + 1;
+    if (chosen == 0xfd)
         return 1;
     return ticks + ((uint64_t)(chosen >> 1) << 14) - (32u << 14) + (chosen & 1);
 }
@@ -75,6 +79,12 @@ static void say_hello(struct world *world, unsigned link)
                                         .joining = who >> 6 & 1,
                                         .item_bytes_max = MIB}};
 
+    if (who == 0xff)
+        message.hello.version_min = message.hello.version_max;
+    if (more & 64)
+        message.hello.pair = SLICE_LITERAL("other");
+    if (more & 128)
+        message.hello.node = 7;
     message.hello.now_ns = time_of();
     if (more & 4)
         message.hello.peer_incarnation = 8;
@@ -184,6 +194,8 @@ static void begin_part(struct world *world, uint8_t how)
     part_said.part.head.tally = (struct tally){0};
     part_said.part.head.key = slice_make(part_key, strlen(part_key));
     part_said.part.value_size = 1 + 256u * byte();
+    if (how & 16)
+        part_said.part.value_size = 2 * MIB;
     part_said.part.offset = how & 2 ? 1024u * byte() : 0;
 }
 
@@ -449,10 +461,34 @@ static void answer(struct world *world, unsigned link)
     world_say(world, link, &message);
 }
 
+/* On a counter that it has heard of, in its own share. */
+static void count_too(struct world *world, unsigned link)
+{
+    struct mutation mutation = world->heard.counter;
+    struct codec_batch batch;
+    char room[8];
+    uint8_t how = byte();
+
+    for (uint8_t i = 0; i < WORLD_KEYS; i++) {
+        mutation.key = world_key(i, room);
+        if (engine_key_of(world->engine, mutation.key).hash == mutation.hash)
+            break;
+    }
+    if (mutation.hash == 0)
+        return;
+    mutation.stamp += 2u * how;
+    mutation.tally.share[how & 1] += (int64_t)number_of();
+    mutation.tally.counted[how & 1] = mutation.stamp;
+    mutation.value = SLICE_LITERAL("99");
+    INVARIANT(codec_batch_begin(&batch, world_frame, sizeof(world_frame)));
+    INVARIANT(codec_batch_add(&batch, &mutation, 2, NULL, NULL));
+    world_receive(world, link, world_frame, codec_batch_end(&batch, 0));
+}
+
 static void act_well(struct world *world, unsigned link)
 {
     static say_fn *const ways[] = {confirm_what_came, confirm_what_came, answer,
-                                   end_scan};
+                                   end_scan, count_too};
 
     if (world->links[link].open)
         world_pull(world, link);
@@ -469,7 +505,7 @@ static void order(struct world *world)
     uint64_t now_ns = world_now();
     uint8_t what = byte();
 
-    switch (what % 8) {
+    switch (what % 10) {
     case 0:
     case 1:
         (void)node_verify(world->node, now_ns, what & 1);
@@ -477,7 +513,7 @@ static void order(struct world *world)
     case 2:
     case 3:
         (void)node_resync(world->node, now_ns,
-                          (enum resync_kind)(RESYNC_DELTA + what / 8 % 3));
+                          (enum resync_kind)(RESYNC_DELTA + what / 10 % 3));
         break;
     case 4:
         (void)node_pause(world->node, now_ns);
@@ -487,6 +523,12 @@ static void order(struct world *world)
         break;
     case 6:
         (void)node_handoff(world->node, now_ns);
+        break;
+    case 7:
+        confirm_give_up(world->confirm);
+        break;
+    case 8:
+        world->port_is_taken = !world->port_is_taken;
         break;
     default:
         if (what < 0xe0 || world->drained)
@@ -525,7 +567,9 @@ static void step(struct world *world)
         world_pass(world, (1u + byte()) * 5);
         break;
     case 10:
-        if (world->links[link].open)
+        if (world->links[link].open && what & 0x40)
+            node_insecure(world->node, world_now(), link, "no secret");
+        else if (world->links[link].open)
             world_lose(world, link);
         break;
     case 11:
@@ -558,7 +602,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned i;
 
     world_begin();
-    world_open(&world, 7);
+    world_open(&world, 7, size > 0 && data[0] >= 0x80);
     reader_init(&script, data, size);
     number_said = 0;
     part_said = (struct message){.type = MESSAGE_HELLO};

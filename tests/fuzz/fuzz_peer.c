@@ -34,6 +34,9 @@ static void greet(struct world *world, uint8_t how)
                             .hello = {.version_min = 1,
                                       .version_max = 1,
                                       .features = how & 1,
+                                      .peer_incarnation = how & 0x40 ? 8 : 0,
+                                      .peer_applied = how & 0x40 ? 1 : 0,
+                                      .acked_by = how & 0x80 ? 8 : 0,
                                       .pair = SLICE_LITERAL("fuzz"),
                                       .node = 1,
                                       .incarnation = 2,
@@ -151,7 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned i;
 
     world_begin();
-    world_open(&world, 7);
+    world_open(&world, 7, size > 0 && data[0] & 0x20);
     reader_init(&script, data, size);
     meet(&world);
     for (i = 0; i < STEPS_MAX && reader_left(&script) > 0; i++)

@@ -4,7 +4,7 @@
  * hears is a beginning of what the other said, and no ring grows.
  *
  * A handshake takes most of the time of a run. So the input's first byte says
- * whether it begins with one; if not, two ends that an earlier run has left
+ * whether it begins with one (0); if not, two ends that an earlier run has left
  * whole are taken over. */
 #include "src/base/cursor.h"
 #include "src/base/invariant.h"
@@ -200,7 +200,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (tls == NULL)
         load_secret();
     reader_init(&script, (const char *)data, size);
-    if (reader_u8(&script) & 1)
+    if (reader_u8(&script) != 0)
         begin_shaken();
     else
         begin();

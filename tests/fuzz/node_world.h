@@ -29,7 +29,8 @@
 struct heard {
     uint64_t plan_after, through, marked;
     bool marked_done;
-    unsigned questions; /* Unanswered ones. */
+    struct mutation counter; /* The last one; of its key, the hash. */
+    unsigned questions;      /* Unanswered ones. */
     uint64_t from, to;
     size_t groups;
 };
@@ -48,6 +49,7 @@ struct world {
     } links[NODE_LINKS_MAX];
     bool dialing;
     bool listening;
+    bool port_is_taken;
     bool serving;
     bool drained;
     struct heard heard;
@@ -80,6 +82,8 @@ static inline int world_on_listen(void *ctx, bool open)
     struct world *world = ctx;
 
     INVARIANT(world->listening != open);
+    if (open && world->port_is_taken)
+        return -ERR_BUSY;
     world->listening = open;
     return 0;
 }
@@ -103,6 +107,19 @@ static inline void world_on_serve(void *ctx)
 
 /* ---- what goes out ---- */
 
+static inline void world_hear_batch(struct heard *heard,
+                                    const struct message *message)
+{
+    struct mutation mutation;
+    size_t at = 0;
+
+    if (message->batch.through != 0)
+        heard->through = message->batch.through;
+    while (codec_next_mutation(message, &at, &mutation))
+        if (mutation.tally.base_stamp != STAMP_NONE)
+            heard->counter = mutation;
+}
+
 static inline void world_hear(struct heard *heard,
                               const struct message *message)
 {
@@ -112,8 +129,7 @@ static inline void world_hear(struct heard *heard,
                                 .through = message->plan.live_after};
         break;
     case MESSAGE_BATCH:
-        if (message->batch.through != 0)
-            heard->through = message->batch.through;
+        world_hear_batch(heard, message);
         break;
     case MESSAGE_PART:
         if (message->part.through != 0)
@@ -252,7 +268,9 @@ static inline struct slice world_key(uint8_t number, char room[8])
 /* The lower bits choose a key, the upper ones what is done to it. */
 static inline void world_change(struct world *world, uint8_t how, size_t size)
 {
-    struct engine_write write = {.mode = ENGINE_SET, .value_size = size};
+    const bool is_number = (how & 0x30) == 0x30;
+    struct engine_write write = {.mode = ENGINE_SET,
+                                 .value_size = is_number ? 2 : size};
     struct engine_arith plus = {.delta = how};
     struct engine_counted counted;
     stamp_t stamp;
@@ -267,18 +285,27 @@ static inline void world_change(struct world *world, uint8_t how, size_t size)
     else if (how >= 0x80)
         (void)engine_remove(world->client, &write.key);
     else
-        (void)engine_store(world->client, &write, world_value, &stamp);
+        (void)engine_store(world->client, &write,
+                           is_number ? "17" : world_value, &stamp);
     (void)confirm_ask(world->confirm, world->waiter,
                       engine_last_change(world->client));
     engine_thread_settle(world->client);
 }
 
+/* When all was done that was due, the node wants to be left alone for a while:
+ * it does not spin. */
 static inline void world_pass(struct world *world, uint64_t ms)
 {
+    unsigned link;
+
     clock_set(&world_clock, world_now() + ms * NS_PER_MS);
     node_tick(world->node, world_now());
-    if (node_is_prompt(world->node) && ms > 400)
-        confirm_give_up(world->confirm);
+    if (node_deadline(world->node) > world_now())
+        return;
+    for (link = 0; link < NODE_LINKS_MAX; link++)
+        if (world->links[link].open)
+            world_pull(world, link);
+    INVARIANT(node_deadline(world->node) > world_now());
 }
 
 /* ---- life ---- */
@@ -296,7 +323,8 @@ static inline void world_woken(void *ctx)
     (void)ctx;
 }
 
-static inline void world_open(struct world *world, uint64_t node)
+/* adopts: its data came with a restart, and nobody has proved it good. */
+static inline void world_open(struct world *world, uint64_t node, bool adopts)
 {
     const struct engine_config engine = {
         .memory_bytes = 4 * MIB,
@@ -341,6 +369,10 @@ static inline void world_open(struct world *world, uint64_t node)
     world->codec = codec_new();
     INVARIANT(world->client != NULL);
     INVARIANT(world->codec != NULL);
+    if (adopts) {
+        world_change(world, 1, 10);
+        node_adopt(world->node);
+    }
     node_start(world->node, world_now());
     world_settle(world);
 }
@@ -435,10 +467,12 @@ static inline void world_is_sound(struct world *world)
     struct world other;
 
     world_lose_all(world);
+    world->port_is_taken = false;
     (void)node_resume(world->node, world_now());
     world_pass(world, 3000); /* It has given up to wait for anybody. */
+    world_pass(world, 1);
     INVARIANT(world->serving);
-    world_open(&other, 99);
+    world_open(&other, 99, false);
     INVARIANT(other.dialing);
     if (world->listening) {
         other.links[0].open = world->links[0].open = true;
