@@ -469,13 +469,17 @@ uint64_t content_of(const struct host *host, const struct engine_view *view)
 
     /* The token is a hint, and no part of a version. */
     uint32_t state = view->state & ~ITEM_STATE_WON;
+    struct tally tally = {.base_stamp = STAMP_NONE};
+    const size_t head = 16 + sizeof(tally);
 
-    INVARIANT(view->value_size + 16 <= sizeof(bytes));
+    INVARIANT(view->value_size + head <= sizeof(bytes));
+    engine_view_tally(view, &tally);
     memcpy(bytes, &view->client_flags, 4);
     memcpy(bytes + 4, &state, 4);
     memcpy(bytes + 8, &view->cas, 8);
-    node_fill_value(&fill, bytes + 16, view->value_size);
-    return hash_key(1, slice_make(bytes, view->value_size + 16));
+    memcpy(bytes + 16, &tally, sizeof(tally));
+    node_fill_value(&fill, bytes + head, view->value_size);
+    return hash_key(1, slice_make(bytes, view->value_size + head));
 }
 
 struct holding host_holds(struct host *host, uint64_t hash)

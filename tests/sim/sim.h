@@ -185,7 +185,8 @@ struct holding {
     bool live;
     stamp_t stamp;
     stamp_t cas;
-    uint64_t content; /* Hash of value, client flags, state and cas unique. */
+    uint64_t content; /* Hash of value, client flags, state, cas unique and
+                         what each host has counted. */
     uint32_t expires_at_s;
 };
 

@@ -1231,6 +1231,95 @@ START_TEST(verify_finds_what_differs_and_mends_it)
 }
 END_TEST
 
+/* A longer life keeps the version: it is content all the same. */
+START_TEST(verify_finds_lives_that_differ_and_mends_them)
+{
+    static const char *const keys[] = {"longer", "ever", "shorter"};
+    struct mutation touch = {.kind = MUTATION_TOUCH};
+    struct node_verified result;
+
+    pair_up();
+    set_many(&a);
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        put_for(&a, keys[i], "v", 1, 1000);
+    settle();
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        struct side *side = i == 2 ? &b : &a;
+        struct engine_key key = engine_key_of(side->engine, slice_of(keys[i]));
+        struct engine_view view;
+
+        ck_assert(engine_get(side->client, &key, &view));
+        touch.hash = key.hash;
+        touch.stamp = view.stamp;
+        touch.expires_at_s = i == 1 ? 0 : view.expires_at_s + 1000;
+        engine_view_end(side->client, &view);
+        ck_assert_int_eq(engine_apply(side->client, &touch), APPLY_DONE);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        result = verified(i == 0 ? &a : &b, i == 1);
+        ck_assert_uint_eq(result.differing, 3);
+        ck_assert_uint_eq(result.missing_here + result.missing_there, 0);
+    }
+    ck_assert_uint_eq(result.repaired, 3);
+    settle();
+    ck_assert_uint_eq(verified(&a, false).differing, 0);
+    for (struct side *side = &a; side != NULL; side = side == &a ? &b : NULL) {
+        ck_assert_uint_eq(end_of(side, "longer"), T0 / NS_PER_S + 2000);
+        ck_assert_uint_eq(end_of(side, "shorter"), T0 / NS_PER_S + 2000);
+        ck_assert_uint_eq(end_of(side, "ever"), 0);
+    }
+}
+END_TEST
+
+static struct tally tally_of(struct side *side, const char *key, stamp_t *stamp)
+{
+    struct engine_key wanted = engine_key_of(side->engine, slice_of(key));
+    struct engine_view view;
+    struct tally tally;
+
+    ck_assert(engine_get(side->client, &wanted, &view));
+    *stamp = view.stamp;
+    engine_view_tally(&view, &tally);
+    engine_view_end(side->client, &view);
+    return tally;
+}
+
+/* What both have counted is a version that neither had: so digests, which
+ * know versions alone, know the shares. */
+START_TEST(equal_versions_of_a_counter_have_equal_shares)
+{
+    struct engine_arith one = {.delta = 1};
+    struct engine_counted counted;
+    struct tally tally[2];
+    stamp_t stamp[2];
+
+    pair_up();
+    set(&a, "n", "5");
+    settle();
+    for (unsigned turn = 0; turn < 20; turn++) {
+        for (unsigned i = 0; i < 1 + turn % 3; i++) {
+            struct side *side = (turn + i) % 2 == 0 ? &a : &b;
+
+            one.key = engine_key_of(side->engine, SLICE_LITERAL("n"));
+            ck_assert_int_eq(engine_count(side->client, &one, &counted),
+                             ENGINE_STORED);
+        }
+        if (turn % 4 == 1) /* Only half of it arrives. */
+            (void)pass_on(&a, 0);
+        if (turn % 4 != 3)
+            continue;
+        settle();
+        tally[0] = tally_of(&a, "n", &stamp[0]);
+        tally[1] = tally_of(&b, "n", &stamp[1]);
+        ck_assert_uint_eq(stamp[0], stamp[1]);
+        ck_assert_mem_eq(&tally[0], &tally[1], sizeof(tally[0]));
+        ck_assert_uint_ne(tally[0].base_stamp, STAMP_NONE);
+    }
+    ck_assert_str_eq(get(&b, "n"), "44");
+    ck_assert_uint_eq(verified(&a, false).differing, 0);
+}
+END_TEST
+
 START_TEST(what_is_under_way_is_no_difference)
 {
     struct node_verified result;
@@ -1467,6 +1556,8 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, strangers_that_hold_the_same_compare_it);
     tcase_add_test(tests, verify_finds_no_difference_where_there_is_none);
     tcase_add_test(tests, verify_finds_what_differs_and_mends_it);
+    tcase_add_test(tests, verify_finds_lives_that_differ_and_mends_them);
+    tcase_add_test(tests, equal_versions_of_a_counter_have_equal_shares);
     tcase_add_test(tests, what_is_under_way_is_no_difference);
     tcase_add_test(tests, verify_ends_with_the_link);
     tcase_add_test(tests, who_cannot_compare_gets_all);
