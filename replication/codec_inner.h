@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the files of the codec share: frames (codec.c) know how a message is
  * wrapped, control messages (codec_control.c) go through the generated code,
- * mutations (codec_mutation.c) through a coder by hand. */
+ * batches and parts (codec_batch.c, codec_mutation.c) through a coder by hand.
+ */
 #ifndef REPLICATION_CODEC_INNER_H
 #define REPLICATION_CODEC_INNER_H
 

@@ -5,8 +5,10 @@ noinst_LIBRARIES += libreplication.a
 CODEC_SOURCES = \
 	replication/codec.c \
 	replication/codec.h \
+	replication/codec_batch.c \
 	replication/codec_control.c \
 	replication/codec_digest.c \
+	replication/codec_fields.h \
 	replication/codec_inner.h \
 	replication/codec_mutation.c \
 	replication/codec_wire.h \
