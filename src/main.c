@@ -510,6 +510,7 @@ static void reload(struct daemon *daemon)
 /* SIGUSR1 is also what `shutdown graceful` sends. */
 static void await_end(struct daemon *daemon)
 {
+    uint64_t limit_ms = STOP_MS + STOP_MARGIN_MS;
     int number = process_await_signal();
 
     while (number == SIGHUP) {
@@ -518,8 +519,9 @@ static void await_end(struct daemon *daemon)
     }
     daemon->graceful = number == SIGUSR1;
     process_allow_interrupt();
-    process_limit_stop(STOP_MS + (uint64_t)daemon->options.repl_drain_ms +
-                       STOP_MARGIN_MS);
+    if (daemon->replicating)
+        limit_ms += (uint64_t)daemon->options.repl_drain_ms;
+    process_limit_stop(limit_ms);
     log_v(LOG_LEVEL_V, "stopping on signal %d", number);
 }
 

@@ -60,6 +60,7 @@ def test_a_node_comes_back_with_everything(t):
         pair.settle()
         held = pair.await_equal(before + meanwhile + ['of'])
         assert held['of'][::2] == (5, left.name.encode())
+        pair.verify()
         assert dead.c.set('again', dead.name) == 'STORED'
         wait_for('the restarted node to be heard',
                  lambda: left.c.get('again') == dead.name.encode())
@@ -127,7 +128,7 @@ def test_both_may_die_and_start_empty(t):
         assert node.c.get_many(keys_of(100)) == {}
 
 
-@deadline(240)
+@deadline(900)
 def test_nodes_started_at_once_always_pair(t):
     for turn in range(1000 if t.long_run else 100):
         pair = Pair.on_loopback(t)
@@ -158,6 +159,7 @@ def test_restarts_in_turn_lose_nothing(t):
     for node in pair.nodes:
         check_holds(node, keys)
     pair.await_equal(keys)
+    pair.verify()
 
 
 def same_options(t, name, repl_port):
@@ -180,6 +182,7 @@ def test_two_nodes_of_one_host_may_have_equal_options(t):
         pair.await_paired()
         pair.settle()
         check_holds(dead, keys + keys_of(100, left.name))
+        pair.verify()
 
 
 def test_a_node_that_reaches_only_itself_serves_alone(t):
@@ -237,6 +240,7 @@ def test_a_pair_speaks_ipv6(t):
     pair.a.start()
     pair.await_paired()
     check_holds(pair.a, keys_of(100))
+    pair.verify()
 
 
 @deadline(180)
@@ -319,6 +323,7 @@ def test_a_frozen_peer_is_noticed_and_healed(t):
     pair.await_paired()
     pair.settle()
     pair.await_equal(keys_of(100))
+    pair.verify()
 
 
 def test_a_peer_that_does_not_answer_delays_the_start_shortly(t):
@@ -399,6 +404,7 @@ def test_garbage_does_not_disturb_a_pair(t):
     pair.settle()
     for node in pair.nodes:
         check_holds(node, keys_of(100))
+    pair.verify()
 
 
 def test_garbage_does_not_keep_the_peer_out(t):
@@ -413,6 +419,7 @@ def test_garbage_does_not_keep_the_peer_out(t):
     pair.await_paired()
     pair.settle()
     check_holds(pair.b, keys_of(100))
+    pair.verify()
     for sock in left:
         sock.close()
 

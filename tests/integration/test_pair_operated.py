@@ -144,6 +144,7 @@ def test_paused_nothing_goes_and_resumed_everything(t):
     pair.await_equal([f'k{n}' for n in range(1000)] +
                      [f'before{n}' for n in range(100)])
     assert pair.b.c.get('before1') is None
+    pair.verify()
 
 
 @deadline(180)
@@ -161,6 +162,7 @@ def test_a_pause_longer_than_the_log_is_caught_up(t):
     held = pair.await_equal([f'k{n}' for n in range(5000)] +
                             [f'm{n}' for n in range(5000)])
     assert len(held) == 7500
+    pair.verify()
 
 
 def test_a_pause_ends_when_the_peer_starts_anew(t):
@@ -276,6 +278,7 @@ def test_handoff_and_stop_lose_nothing_under_load(t):
         pair.await_paired()
         pair.settle()
         check_has(pair.a, acknowledged)
+        pair.verify()
 
 
 def test_handoff_to_a_frozen_peer_is_given_up(t):

@@ -134,6 +134,7 @@ def fill(pair, mark):
     held = pair.await_equal([f'{mark}key{n}' for n in range(200)] +
                             [f'{mark}big'])
     assert len(held) == 200
+    pair.verify()
     return big
 
 
@@ -325,6 +326,7 @@ def test_two_hundred_thousand_items_come_over_tls(t):
     assert pair.b.c.get('large') == large
     assert len(pair.await_equal(keys[::37])) == len(keys[::37])
     assert pair.b.repl()['repl_resync_kind'] == 'full'
+    pair.verify()
 
 
 def fails(t, words, *args):

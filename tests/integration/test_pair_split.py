@@ -29,6 +29,7 @@ def rejoin(hosts, pair):
     hosts.heal()
     pair.await_paired()
     pair.settle()
+    pair.verify()
 
 
 def test_a_silent_cut_is_noticed_by_both(t):
@@ -209,6 +210,7 @@ def test_a_flapping_link_ends_in_one_pair(t):
     pair.await_paired()
     pair.settle()
     assert len(pair.await_equal(keys)) == len(keys)
+    pair.verify()
 
 
 def test_nodes_that_start_while_cut_pair_when_healed(t):

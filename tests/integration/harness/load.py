@@ -28,6 +28,7 @@ class Writer(threading.Thread):
         self.crashes = False  # The node's end may lose what it acknowledged.
         self.counted = 0     # Ones added to the sum since the last check...
         self.unsure = 0      # ...and those that may have been.
+        self.missed = 0      # Times that there was none to add to.
         self.done = 0
         self.client = None
         self.failure = None
@@ -95,8 +96,9 @@ class Writer(threading.Thread):
 
     def add(self, key):
         reply = self.client.command(f'incr {key} 1')
-        assert reply.isdigit(), f'{key}: {reply}'
-        self.counted += 1
+        assert reply.isdigit() or reply == 'NOT_FOUND', f'{key}: {reply}'
+        self.counted += reply.isdigit()
+        self.missed += not reply.isdigit()
 
 
 class Load:
@@ -203,6 +205,8 @@ class Load:
                               for writer in self.writers)
         assert least <= held <= most, (
             f'{SUM}: {held}, not {least} to {most}')
+        assert not any(writer.missed for writer in self.writers), (
+            f'{SUM} was away for a while')
         self.sum = held
         self.crashed.clear()
         for writer in self.writers:
