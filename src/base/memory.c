@@ -80,13 +80,18 @@ int memory_open(void *base, size_t bytes)
     return 0;
 }
 
+void memory_prefer_huge(void *base, size_t bytes)
+{
+    /* Small pages will do, too. */
+    (void)madvise(base, bytes, MADV_HUGEPAGE);
+}
+
 void memory_populate(void *base, size_t bytes)
 {
     volatile char *at = base;
     size_t i;
 
-    /* Small pages will do, too. */
-    (void)madvise(base, bytes, MADV_HUGEPAGE);
+    memory_prefer_huge(base, bytes);
 #ifdef MADV_POPULATE_WRITE
     if (madvise(base, bytes, MADV_POPULATE_WRITE) == 0)
         return;

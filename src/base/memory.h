@@ -37,6 +37,10 @@ void memory_unreserve(void *base, size_t bytes);
  * Errors: NULL; -ERR_MEMORY. */
 MUST_CHECK void *memory_reserve_closed(size_t bytes);
 MUST_CHECK int memory_open(void *base, size_t bytes);
+/* Reserved space that is touched here and there takes huge pages, where the
+ * system has them and where it is open: a look at it is then no look at the
+ * system's tables. */
+void memory_prefer_huge(void *base, size_t bytes);
 /* Takes the memory for opened space at once, in huge pages where the system
  * has them. */
 void memory_populate(void *base, size_t bytes);

@@ -101,6 +101,7 @@ int table_init(struct table *table, const struct region *region,
         table_fini(table);
         return -ERR_MEMORY;
     }
+    memory_prefer_huge(table->buckets, buckets_bytes(table->power_reserved));
     return 0;
 }
 

@@ -98,6 +98,21 @@ static long resident_pages(void)
     return resident;
 }
 
+START_TEST(memory_in_huge_pages_costs_no_more_than_is_open)
+{
+    long before = resident_pages();
+    unsigned char *base = memory_reserve_closed(GIB);
+
+    ck_assert_ptr_nonnull(base);
+    memory_prefer_huge(base, GIB);
+    ck_assert_int_eq(memory_open(base, 5 * MIB), 0);
+    base[0] = base[5 * MIB - 1] = 1;
+    ck_assert_uint_eq(base[2 * MIB], 0);
+    ck_assert_int_lt(resident_pages() - before, 2000);
+    memory_unreserve(base, GIB);
+}
+END_TEST
+
 START_TEST(reserved_memory_costs_nothing_until_touched)
 {
     long before = resident_pages();
@@ -128,6 +143,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, resize_keeps_the_bytes);
     tcase_add_test(tests, the_chosen_allocation_fails_once);
     tcase_add_test(tests, reserved_memory_costs_nothing_until_touched);
+    tcase_add_test(tests, memory_in_huge_pages_costs_no_more_than_is_open);
     tcase_add_test(tests, more_than_there_are_addresses_is_refused);
 }
 UNIT_MAIN("memory", add_tests)
