@@ -360,6 +360,9 @@ void node_resync_done(struct node *node, enum resync_kind kind, uint64_t items,
 void node_ship(struct node *node, const char *why);
 /* A resync that was ordered is through, or cut short. */
 void node_resync_ends(struct node *node, bool done);
+/* The peer has asked for what it was told before: a handoff that is under way
+ * waits for that, too. */
+void node_handoff_extend(struct node *node);
 
 /* node_lag.c */
 void node_lag_look(struct node *node, const struct journal_reference *entries,

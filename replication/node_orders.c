@@ -109,6 +109,15 @@ const char *node_handoff(struct node *node, uint64_t now_ns)
     return NULL;
 }
 
+void node_handoff_extend(struct node *node)
+{
+    struct journal_figures log;
+
+    journal_figures(node->log, &log);
+    if (log.confirmed < node->orders.handoff_through)
+        node->orders.handoff_through = log.last;
+}
+
 enum node_progress node_handoff_progress(const struct node *node,
                                          uint64_t now_ns)
 {

@@ -95,6 +95,7 @@ void node_want_take(struct node *node, const struct message *message)
         engine_view_end(node->thread, &view);
         journal_repeat(node->log, message->want.hashes[i], stamp);
     }
+    node_handoff_extend(node);
 }
 
 void node_want_reset(struct node *node)

@@ -369,6 +369,7 @@ void check_handoff(struct world *world, struct host *host)
         struct holding holding = host_holds(host, key->hash);
 
         if (holding.live && holding.stamp <= host->handed &&
+            key->repeated_ns[host->index] < host->handed_ns &&
             !ends_soon(host, &holding))
             check_that(world, CHECK_HANDOFF, has_got(peer, key, &holding),
                        "host %u handed off, but %s @%llx is not there",

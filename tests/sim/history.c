@@ -95,6 +95,7 @@ static void on_repeat(void *ctx, uint64_t hash, stamp_t stamp)
     /* Whoever let it go before has to have it again. */
     if (key->let_go[1 - host->index] <= stamp)
         key->let_go[1 - host->index] = STAMP_NONE;
+    key->repeated_ns[host->index] = host->world->now_ns;
     world_trace(host->world, "host %u repeats %s @%llx", host->index, key->name,
                 (unsigned long long)stamp);
     host->inner.repeat(host->inner.ctx, hash, stamp);

@@ -16,6 +16,7 @@ static void begin_handoff(struct host *host, uint64_t now_ns)
 
     host->hands_off = why == NULL;
     host->handed = stamp_last(engine_stamp_clock(host->engine));
+    host->handed_ns = host->world->now_ns;
     tell(host, "hand off", why);
 }
 

@@ -157,7 +157,8 @@ struct host {
     bool stopping;
     bool leaves; /* And will come back warm. */
     bool hands_off;
-    stamp_t handed; /* The highest stamp when that began. */
+    stamp_t handed;     /* The highest stamp when that began... */
+    uint64_t handed_ns; /* ...at this time. */
     bool dialing;
     uint64_t dial_due_ns;
     bool met; /* Has been paired in this life and all was told. */
@@ -207,10 +208,11 @@ struct key_history {
     stamp_t required;   /* Nobody may end up below this. */
     stamp_t own[HOSTS]; /* Highest stamp made at that host's life. */
     bool own_removed[HOSTS];
-    stamp_t let_go[HOSTS]; /* Highest stamp that host has forgotten. */
-    stamp_t ever_let_go;   /* Also by hosts that are no more. */
-    size_t gone;           /* Versions that must not rise from the dead... */
-    stamp_t gone_stamp;    /* ...up to this stamp. */
+    stamp_t let_go[HOSTS];       /* Highest stamp that host has forgotten. */
+    stamp_t ever_let_go;         /* Also by hosts that are no more. */
+    uint64_t repeated_ns[HOSTS]; /* When that host last did. */
+    size_t gone;        /* Versions that must not rise from the dead... */
+    stamp_t gone_stamp; /* ...up to this stamp. */
 };
 
 /* ---- the world ---- */

@@ -668,6 +668,24 @@ START_TEST(what_was_let_go_meanwhile_is_asked_for)
 }
 END_TEST
 
+/* The acknowledgement of the longer life is not enough for a handoff. */
+START_TEST(a_handoff_waits_for_what_is_asked_for)
+{
+    pair_up();
+    put_for(&a, "k", "v", 1, 10);
+    settle();
+    let_go(&b, "k");
+    prolong(&a, "k", 1000);
+    ck_assert_ptr_null(node_handoff(a.node, now_ns));
+    ck_assert(pass_on(&a, 0));
+    ck_assert(pass_on(&b, 0));
+    ck_assert_int_eq(node_handoff_progress(a.node, now_ns), NODE_UNDER_WAY);
+    settle();
+    ck_assert_int_eq(node_handoff_progress(a.node, now_ns), NODE_DONE);
+    ck_assert_str_eq(get(&b, "k"), "v");
+}
+END_TEST
+
 /* It had acknowledged nothing, as far as the other knows; but says so itself
  * on the next link. */
 START_TEST(what_was_asked_for_on_a_lost_link_comes_on_the_next)
@@ -1537,6 +1555,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_longer_life_is_told_although_its_version_was);
     tcase_add_test(tests, a_longer_life_goes_without_the_value);
     tcase_add_test(tests, what_was_let_go_meanwhile_is_asked_for);
+    tcase_add_test(tests, a_handoff_waits_for_what_is_asked_for);
     tcase_add_test(tests, what_was_asked_for_on_a_lost_link_comes_on_the_next);
     tcase_add_test(tests, a_longer_life_brings_nothing_back);
     tcase_add_test(tests, no_more_touches_are_under_way_than_can_be_asked_for);
