@@ -34,6 +34,8 @@ static const struct frame_type {
     [MESSAGE_DIFFER] = {CODEC_DIFFER_MAX, codec_read_differ,
                         codec_write_differ},
     [MESSAGE_WANT] = {CODEC_DIFFER_MAX, codec_read_want, codec_write_want},
+    [MESSAGE_FETCH] = {CODEC_FETCH_MAX, codec_read_fetch, codec_write_fetch},
+    [MESSAGE_FETCHED] = {4096, codec_read_fetched, codec_write_fetched},
 };
 
 struct codec *codec_new(void)

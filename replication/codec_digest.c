@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The messages by which nodes compare what they hold: many numbers of the
- * same kind, checked here so that whoever looks them up need not. */
+/* The messages by which nodes compare what they hold and ask for it: many
+ * numbers of the same kind, checked here so that whoever looks them up need
+ * not. */
 #include "replication/codec_inner.h"
 
 #include "replication/codec_wire.h"
@@ -156,5 +157,61 @@ void codec_write_want(struct codec *codec, const struct message *message,
     WIRE_INIT(want, &wire);
     wire.n_hashes = message->want.count;
     codec_lend(&wire.hashes, message->want.hashes);
+    codec_pack(&wire.base, out);
+}
+
+int codec_read_fetch(struct codec *codec, struct slice bytes,
+                     struct message *message)
+{
+    const WIRE(Fetch) * wire;
+    int error;
+
+    wire = codec_unpack(codec, WIRE_TYPE(fetch), bytes, &error);
+    if (wire == NULL)
+        return error;
+    if (wire->n_hashes == 0)
+        return -ERR_SYNTAX;
+    message->fetch.hashes = wire->hashes;
+    message->fetch.count = wire->n_hashes;
+    return wire->n_hashes <= MESSAGE_FETCH_MAX ? 0 : -ERR_LIMIT;
+}
+
+void codec_write_fetch(struct codec *codec, const struct message *message,
+                       struct writer *out)
+{
+    WIRE(Fetch) wire;
+
+    INVARIANT(message->fetch.count <= MESSAGE_FETCH_MAX);
+
+    (void)codec;
+    WIRE_INIT(fetch, &wire);
+    wire.n_hashes = message->fetch.count;
+    codec_lend(&wire.hashes, message->fetch.hashes);
+    codec_pack(&wire.base, out);
+}
+
+int codec_read_fetched(struct codec *codec, struct slice bytes,
+                       struct message *message)
+{
+    const WIRE(Fetched) * wire;
+    int error;
+
+    wire = codec_unpack(codec, WIRE_TYPE(fetched), bytes, &error);
+    if (wire == NULL)
+        return error;
+    message->fetched.answered = wire->answered;
+    message->fetched.found = wire->found;
+    return wire->found <= wire->answered ? 0 : -ERR_RANGE;
+}
+
+void codec_write_fetched(struct codec *codec, const struct message *message,
+                         struct writer *out)
+{
+    WIRE(Fetched) wire;
+
+    (void)codec;
+    WIRE_INIT(fetched, &wire);
+    wire.answered = message->fetched.answered;
+    wire.found = message->fetched.found;
     codec_pack(&wire.base, out);
 }

@@ -16,6 +16,7 @@
 #define CODEC_DIGEST_MAX (13u * MESSAGE_GROUPS_MAX + 4096u)
 #define CODEC_DIFFER_MAX \
     (2u * MESSAGE_GROUPS_MAX + 20u * MESSAGE_LIST_MAX + 4096u)
+#define CODEC_FETCH_MAX (8u * MESSAGE_FETCH_MAX + 4096u)
 
 /* What decoding one control message may take: the hashes of a Purge, and
  * protobuf-c's notes on some hundreds of fields. */
@@ -49,11 +50,12 @@ typedef void codec_write_fn(struct codec *codec, const struct message *message,
 codec_read_fn codec_read_hello, codec_read_refuse, codec_read_plan,
     codec_read_purge, codec_read_mark, codec_read_ack, codec_read_flush,
     codec_read_heartbeat, codec_read_goodbye, codec_read_digest,
-    codec_read_differ, codec_read_want;
+    codec_read_differ, codec_read_want, codec_read_fetch, codec_read_fetched;
 codec_write_fn codec_write_hello, codec_write_refuse, codec_write_plan,
     codec_write_purge, codec_write_mark, codec_write_ack, codec_write_flush,
     codec_write_heartbeat, codec_write_goodbye, codec_write_digest,
-    codec_write_differ, codec_write_want;
+    codec_write_differ, codec_write_want, codec_write_fetch,
+    codec_write_fetched;
 
 codec_read_fn codec_read_batch, codec_read_part;
 codec_write_fn codec_write_part;

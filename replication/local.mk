@@ -19,6 +19,7 @@ NODE_SOURCES = \
 	replication/node_clock.c \
 	replication/node_confirm.c \
 	replication/node_digest.c \
+	replication/node_fetch.c \
 	replication/node_heal.c \
 	replication/node_inner.h \
 	replication/node_lag.c \

@@ -16,6 +16,7 @@
 #define MESSAGE_BATCH_MAX 4096   /* Mutations in one Batch. */
 #define MESSAGE_GROUPS_MAX 1024  /* Of hashes in one Digest. */
 #define MESSAGE_LIST_MAX 4096    /* Items in one Differ. */
+#define MESSAGE_FETCH_MAX 1024   /* Keys in one Fetch. */
 #define MESSAGE_KEY_MAX 250
 #define MESSAGE_VALUE_MAX (1ull << 30) /* Bytes of a value in Parts. */
 
@@ -24,6 +25,7 @@
 /* Takes a longer life without the value, and asks for the value if it has not
  * got it. */
 #define MESSAGE_FEATURE_TOUCH 0x2u
+#define MESSAGE_FEATURE_FETCH 0x4u /* It answers Fetch. */
 
 enum message_type {
     MESSAGE_HELLO = 1,
@@ -40,6 +42,8 @@ enum message_type {
     MESSAGE_DIGEST,
     MESSAGE_DIFFER,
     MESSAGE_WANT,
+    MESSAGE_FETCH,
+    MESSAGE_FETCHED,
 };
 
 enum refusal {
@@ -159,6 +163,14 @@ struct message {
             const uint64_t *hashes;
             size_t count;
         } want;
+        struct {
+            const uint64_t *hashes;
+            size_t count; /* At least 1. */
+        } fetch;
+        struct {
+            uint64_t answered;
+            uint64_t found; /* Not more. */
+        } fetched;
     };
 };
 

@@ -8,8 +8,8 @@
 #include "src/base/log.h"
 #include "src/base/memory.h"
 
-#define RECEIVE_BYTES_MAX (64u * 1024)  /* Taken in one call. */
-#define ROUND_GUESS_NS (2 * NS_PER_S)   /* A round trip nobody measured. */
+#define RECEIVE_BYTES_MAX (64u * 1024) /* Taken in one call. */
+#define ROUND_GUESS_NS (2 * NS_PER_S)  /* A round trip nobody measured. */
 
 _Static_assert((int)JOURNAL_CONTINUE == (int)RESYNC_CONTINUE &&
                    (int)JOURNAL_DELTA == (int)RESYNC_DELTA &&
@@ -105,6 +105,7 @@ void node_free(struct node **node)
     if (*node == NULL)
         return;
     if ((*node)->thread != NULL) {
+        node_fetch_end(*node);
         node_send_end(*node);
         node_receive_end(*node);
     }
@@ -140,7 +141,8 @@ static void compose_hello(struct node *node, unsigned link)
     to->hello = (struct hello){
         .version_min = node->peer.config.version_min,
         .version_max = node->peer.config.version_max,
-        .features = MESSAGE_FEATURE_DIGEST | MESSAGE_FEATURE_TOUCH,
+        .features = MESSAGE_FEATURE_DIGEST | MESSAGE_FEATURE_TOUCH |
+                    MESSAGE_FEATURE_FETCH,
         .pair = node->peer.config.pair,
         .node = node->config.node,
         .incarnation = node->line.incarnation,
@@ -154,7 +156,7 @@ static void compose_hello(struct node *node, unsigned link)
         .stamp_last = stamp_last(engine_stamp_clock(node->config.engine)),
         .items = engine_items(node->config.engine),
         .item_bytes_max = node->config.item_bytes_max,
-        .joining = !node->peer.served,
+        .joining = !node->peer.served || node->peer.lacks,
     };
     engine_flush_state(node->config.engine, &to->hello.flush);
     to->hello_due = true;
@@ -208,12 +210,14 @@ static void begin_streams(struct node *node, unsigned link)
     node_local_flush(node, &flush);
     engine_flush_join(node->thread, &flush);
     node_receive_begin(node);
+    node_fetch_begin(node);
     node_send_begin(node, link);
     node_heal_begin(node);
 }
 
 static void end_streams(struct node *node)
 {
+    node_fetch_apart(node);
     node_send_end(node);
     node_receive_end(node);
     node_heal_apart(node);
@@ -283,6 +287,7 @@ static void step(struct node *node, struct peer_event *event)
     event->now_ns = node->now_ns;
     event->random = node_random(node);
     peer_step(&node->peer, event, &acts);
+    node_fetch_review(node);
     for (unsigned i = 0; i < acts.count; i++)
         carry_out(node, &acts.act[i]);
 }
@@ -326,6 +331,13 @@ void node_signal_refused(struct node *node, unsigned link, enum refusal reason,
     node_step(node, &event);
 }
 
+/* Whoever comes with data of its own must not show it before it was compared:
+ * but what came from the peer until a link was lost has been shown. */
+static bool may_be_fed(const struct node *node)
+{
+    return node->peer.lacks || engine_items(node->config.engine) == 0;
+}
+
 void node_signal_hello(struct node *node, unsigned link,
                        const struct hello *hello)
 {
@@ -338,6 +350,7 @@ void node_signal_hello(struct node *node, unsigned link,
         .node_bit_fixed = hello->node_bit_fixed,
         .now_ns = hello->now_ns,
         .items = hello->items,
+        .feeds = node_fetch_is_known(node, hello) && may_be_fed(node),
     };
     struct peer_event event = {
         .signal = PEER_SIG_HELLO, .link = link, .hello = &digest};
@@ -514,6 +527,7 @@ size_t node_output(struct node *node, uint64_t now_ns, unsigned link, char *out,
 void node_tick(struct node *node, uint64_t now_ns)
 {
     node_touch_time(node, now_ns);
+    node_fetch_tick(node);
     node_signal(node, PEER_SIG_TIME, 0);
 }
 
@@ -521,6 +535,8 @@ uint64_t node_deadline(const struct node *node)
 {
     uint64_t at = peer_deadline(&node->peer);
 
+    if (node_fetch_deadline(node) < at)
+        at = node_fetch_deadline(node);
     if (node->peer.state == PEER_DRAINING && node->drain_until_ns < at &&
         node->drain_until_ns > node->now_ns)
         at = node->drain_until_ns;

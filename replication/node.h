@@ -11,6 +11,7 @@
 #include "replication/message.h"
 #include "src/base/confirm.h"
 #include "src/base/error.h"
+#include "src/base/fetch.h"
 #include "src/engine/engine.h"
 
 #define NODE_LINKS_MAX 4 /* Connections at once; a link is 0..3. */
@@ -26,7 +27,8 @@ struct node_hooks {
     int (*listen)(void *ctx, bool open);
     /* Send what node_output() still gives, then close. */
     void (*close)(void *ctx, unsigned link);
-    /* The client port may open: this node has the data. Once. */
+    /* The client port may open: this node has the data, or can fetch what it is
+     * asked for. Once. */
     void (*serve)(void *ctx);
 };
 
@@ -50,6 +52,10 @@ struct node_config {
      * has to be as quick as that for a while before it is waited for again. */
     struct confirm *confirm;
     uint64_t confirm_quick_ns;
+    /* Of clients who come while this node has no data yet: it serves at once,
+     * and asks the peer for what they miss; NULL: it serves when it has the
+     * data. Outlives the node. */
+    struct fetches *fetches;
 };
 
 struct node;
@@ -173,7 +179,8 @@ void node_applied_in(struct node *node, uint64_t now_ns, uint64_t took_ns);
 enum node_role { NODE_ROLE_DIALER, NODE_ROLE_LISTENER };
 enum node_state {
     NODE_STARTING, /* Looks for its peer. */
-    NODE_JOINING,  /* Gets the data; the client port is closed. */
+    NODE_JOINING,  /* Gets the data; the client port is closed, unless misses
+                      are fetched. */
     NODE_PAIRED,
     NODE_LAGGING, /* Paired, but a resync towards the peer is under way. */
     NODE_PAUSED,  /* Paired, but told not to ship anything. */
@@ -212,6 +219,7 @@ struct node_status {
     uint64_t bytes_in, bytes_out;
     int64_t clock_offset_us;
     uint64_t refused;
+    uint64_t fetches, fetch_hits, fetch_timeouts;
     uint64_t digest_checked, digest_mismatch; /* Groups of hashes. */
     uint64_t gen;                             /* Incarnation of our data. */
     bool paused;

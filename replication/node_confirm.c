@@ -142,7 +142,8 @@ bool node_wants_prompt(const struct node *node)
 
 bool node_is_prompt(const struct node *node)
 {
-    return node->receive.prompt || node_wants_prompt(node);
+    return node->receive.prompt || node_wants_prompt(node) ||
+           node_fetch_is_prompt(node);
 }
 
 void node_confirm_status(const struct node *node, struct node_status *out)

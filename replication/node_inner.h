@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the files of the node share: node.c carries out what the core decides,
  * node_send.c, node_touch.c and node_scan.c compose what goes to the peer,
- * node_receive.c
- * applies what comes from it, node_clock.c compares clocks, node_restart.c
+ * node_receive.c applies what comes from it, node_fetch.c asks for and answers
+ * with single keys, node_clock.c compares clocks, node_restart.c
  * takes it all across a restart. */
 #ifndef REPLICATION_NODE_INNER_H
 #define REPLICATION_NODE_INNER_H
@@ -12,6 +12,7 @@
 #include "replication/core/lineage.h"
 #include "replication/core/peer.h"
 #include "replication/node.h"
+#include "src/base/fetch.h"
 #include "src/base/histogram.h"
 
 #define NODE_READ_MAX 64         /* Log entries looked up together. */
@@ -26,6 +27,13 @@
              the peer has acknowledged. */
 /* One for each touch, and what a repair wants. */
 #define NODE_WANTS_MAX (NODE_TOUCHES_MAX + MESSAGE_LIST_MAX)
+/* Keys asked for and not answered, in either direction of a link: part of the
+ * protocol. */
+#define NODE_FETCH_KEYS_MAX 4096u
+#define NODE_FETCH_WAIT_NS NS_PER_S /* A client waits so long at most. */
+#define NODE_FETCHED_ROOM 64u       /* What a Fetched takes. */
+#define NODE_BATCH_ROOM_MIN \
+    (CODEC_WHOLE_VALUE_MAX + ENGINE_KEY_MAX + 2 * CODEC_MUTATION_OVERHEAD)
 
 /* ---- what is said to a link before and beside the streams ---- */
 
@@ -50,6 +58,7 @@ struct node_big {
     struct engine_cursor cursor;
     uint64_t number; /* Of the live entry; 0 in a scan. */
     stamp_t entry;   /* The stamp of that entry. */
+    bool fetched;    /* The peer has asked for it. */
     bool stale;      /* The peer has said something newer of that key. */
 };
 
@@ -105,6 +114,31 @@ struct node_send {
     struct node_scan scan;
     size_t item_bytes; /* Key and value of the last one: the next is alike. */
     struct node_sent sent[NODE_SENT_CACHE];
+};
+
+/* ---- single keys ---- */
+
+struct node_waiting {
+    struct fetch *fetch;
+    uint64_t through; /* Done when so many are answered. */
+    size_t keys;
+    uint64_t due_ns;
+};
+
+/* Our questions. */
+struct node_fetch {
+    bool open; /* The gate, for those who ask us. */
+    struct node_waiting waiting[FETCHES_MAX];
+    unsigned count, at;
+    uint64_t asked, answered, found; /* Keys, on this link. */
+};
+
+/* The peer's. */
+struct node_answers {
+    uint64_t hashes[NODE_FETCH_KEYS_MAX];
+    size_t count, at;
+    uint64_t answered, found; /* Keys, on this link... */
+    uint64_t told;            /* ...and as the peer knows. */
 };
 
 /* ---- comparing ---- */
@@ -306,6 +340,8 @@ struct node {
     struct node_link links[NODE_LINKS_MAX];
     struct node_send send;
     struct node_confirm confirm;
+    struct node_fetch fetch;
+    struct node_answers answers;
     struct node_receive receive;
     struct node_compare compare;
     struct node_answer answer;
@@ -336,8 +372,9 @@ struct node {
     uint64_t pairings;
     uint64_t conflicts_won, conflicts_lost, floor_drops;
     uint64_t conflicts, sent, sent_bytes, applied_count, rejected_old;
-    uint64_t digest_checked, digest_mismatch; /* Groups. */
-    uint64_t not_kept;                        /* Too large, or no memory. */
+    uint64_t digest_checked, digest_mismatch;     /* Groups. */
+    uint64_t fetches, fetch_hits, fetch_timeouts; /* Keys. */
+    uint64_t not_kept;                            /* Too large, or no memory. */
     uint64_t touches, wanted_count;
     uint64_t bytes_in, bytes_out, refused;
 };
@@ -424,6 +461,32 @@ void node_confirm_review(struct node *node);
 void node_confirm_status(const struct node *node, struct node_status *out);
 /* Our clients wait, or shall be able to soon. */
 bool node_wants_prompt(const struct node *node);
+
+/* node_fetch.c */
+/* May we ask a peer with that hello? */
+bool node_fetch_is_known(const struct node *node, const struct hello *theirs);
+/* A link is there, its counts begin; or it is gone. */
+void node_fetch_begin(struct node *node);
+void node_fetch_apart(struct node *node);
+/* After each step of the core: whoever joins may be asked. */
+void node_fetch_review(struct node *node);
+/* Nobody will be. */
+void node_fetch_end(struct node *node);
+size_t node_fetch_put(struct node *node, char *out, size_t room);
+/* Errors: the peer counts wrong. */
+MUST_CHECK int node_fetch_take_count(struct node *node,
+                                     const struct message *message);
+/* Ends what has waited too long. */
+void node_fetch_tick(struct node *node);
+uint64_t node_fetch_deadline(const struct node *node);
+/* Errors: the peer asks for too much. */
+MUST_CHECK int node_fetch_take(struct node *node,
+                               const struct message *message);
+size_t node_fetch_answer(struct node *node, char *out, size_t room);
+/* The value that went in parts. */
+void node_fetch_sent(struct node *node);
+/* Somebody waits for a key, here or at the peer. */
+bool node_fetch_is_prompt(const struct node *node);
 
 /* node_scan.c */
 size_t node_scan_output(struct node *node, char *out, size_t room);

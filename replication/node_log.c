@@ -111,7 +111,8 @@ static void log_connected(struct node *node)
                 peer_name(node), (unsigned long long)node->peer.node);
     log_notice("replication: connected to peer %s (%s), its node is %016llx%s",
                peer_name(node), how, (unsigned long long)node->peer.node,
-               node->peer.served ? "" : ", getting its data");
+               node->peer.served && !node->peer.lacks ? ""
+                                                      : ", getting its data");
 }
 
 static void tell_end(const struct node *node, const char *reason)
@@ -140,6 +141,11 @@ void node_log_news(struct node *node, const struct peer_act *act)
         break;
     case PEER_NEWS_CONNECTED:
         log_connected(node);
+        break;
+    case PEER_NEWS_FED:
+        log_notice("replication: open for clients; what is not here yet is "
+                   "fetched from %s",
+                   peer_name(node));
         break;
     case PEER_NEWS_SERVING:
         engine_tell(node->thread, "type=peer_synced peer=%s", peer_name(node));

@@ -590,6 +590,10 @@ static int take_from_pair(struct node *node, struct message *message)
         return take_comparison(node, message);
     case MESSAGE_WANT:
         return take_want(node, message);
+    case MESSAGE_FETCH:
+        return node_fetch_take(node, message);
+    case MESSAGE_FETCHED:
+        return node_fetch_take_count(node, message);
     case MESSAGE_HELLO:
     case MESSAGE_REFUSE:
     case MESSAGE_GOODBYE:
@@ -619,6 +623,8 @@ int node_receive(struct node *node, unsigned link, struct message *message)
     case MESSAGE_DIGEST:
     case MESSAGE_DIFFER:
     case MESSAGE_WANT:
+    case MESSAGE_FETCH:
+    case MESSAGE_FETCHED:
         break;
     }
     return node->peer.link == link

@@ -13,8 +13,6 @@
 #include "replication/core/rules.h"
 #include "src/base/invariant.h"
 
-#define BATCH_ROOM_MIN \
-    (CODEC_WHOLE_VALUE_MAX + ENGINE_KEY_MAX + 2 * CODEC_MUTATION_OVERHEAD)
 #define PART_OVERHEAD (ENGINE_KEY_MAX + 2 * CODEC_MUTATION_OVERHEAD)
 #define PART_BYTES_MIN 4096u /* Less is not worth a frame, but at the end. */
 #define ENTRIES_MAX 4096     /* Looked at in one call. */
@@ -192,6 +190,7 @@ size_t node_send_control(struct node *node, unsigned link, char *out,
     node_verify_step(node);
     used += node_compare_put(node, out + used, room - used);
     used += node_answer_put(node, out + used, room - used);
+    used += node_fetch_put(node, out + used, room - used);
     if (peer_heartbeat_due(&node->peer, link, node->now_ns))
         used += put_heartbeat(node, link, out + used, room - used);
     return used;
@@ -328,6 +327,10 @@ static void end_parts(struct node *node, bool sent)
         return;
     node->sent++;
     node->sent_bytes += big->size;
+    if (big->fetched) {
+        node_fetch_sent(node);
+        return;
+    }
     if (big->number == 0) {
         node->send.scan.found_at++;
         return;
@@ -501,7 +504,7 @@ static size_t put_live(struct node *node, char *out, size_t room)
     struct codec_batch batch;
     uint64_t first = send->next;
 
-    if (room < BATCH_ROOM_MIN || !codec_batch_begin(&batch, out, room))
+    if (room < NODE_BATCH_ROOM_MIN || !codec_batch_begin(&batch, out, room))
         return 0;
     while (add_entries(node, &batch) && send->next - first < ENTRIES_MAX)
         ;
@@ -575,13 +578,29 @@ static size_t put_goodbye(struct node *node, char *out, size_t room)
     return put(node, &message, out, room);
 }
 
+/* To answer is not to ship: a pause does not keep the peer's clients waiting,
+ * and what it cut in two begins anew behind it. */
+static size_t put_fetched(struct node *node, char *out, size_t room)
+{
+    struct node_big *big = &node->send.big;
+    size_t used;
+
+    if (big->item != NULL && node->orders.paused && !big->fetched)
+        end_parts(node, false);
+    used = put_parts(node, out, room);
+    used += node_fetch_answer(node, out + used, room - used);
+    return used + put_parts(node, out + used, room - used);
+}
+
 size_t node_send_data(struct node *node, char *out, size_t room)
 {
     size_t used;
 
-    if (node->send.goodbye_said || node->orders.paused)
+    if (node->send.goodbye_said)
         return 0;
-    used = put_parts(node, out, room);
+    used = put_fetched(node, out, room);
+    if (node->orders.paused)
+        return used;
     if (node->send.big.item == NULL)
         used += put_streams(node, out + used, room - used);
     if (used == 0)

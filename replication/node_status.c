@@ -94,6 +94,9 @@ static void put_counters(const struct node *node, struct node_status *out)
     out->digest_total = node->resyncs[RESYNC_DIGEST];
     out->digest_checked = node->digest_checked;
     out->digest_mismatch = node->digest_mismatch;
+    out->fetches = node->fetches;
+    out->fetch_hits = node->fetch_hits;
+    out->fetch_timeouts = node->fetch_timeouts;
     out->continue_total = node->resyncs[RESYNC_CONTINUE];
     out->floor_drops = node->floor_drops;
     out->conflicts = node->conflicts;

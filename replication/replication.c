@@ -227,6 +227,7 @@ static int make_node(struct replication *replication,
         .random_seed = random_number(),
         .confirm = config->confirm,
         .confirm_quick_ns = confirm_quick_ns(config),
+        .fetches = config->fetches,
     };
     int error;
 
@@ -238,6 +239,8 @@ static int make_node(struct replication *replication,
         error = go_on(replication, config, &node, &hooks);
     if (error == 0)
         node_set_wake(replication->node, replication_wake, replication);
+    if (config->fetches != NULL)
+        fetches_set_wake(config->fetches, replication_wake, replication);
     return error;
 }
 

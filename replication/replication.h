@@ -41,7 +41,10 @@ struct replication_config {
      * how long at most; NULL: nobody does. Outlives the replication. */
     struct confirm *confirm;
     uint64_t confirm_ms;
-    /* Called once, on the replication thread, when the node has the data. */
+    /* For clients of a node that has no data yet; NULL: they come when it has.
+     * Outlives the replication. */
+    struct fetches *fetches;
+    /* Called once, on the replication thread, when clients may come. */
     void (*serve)(void *ctx);
     void *serve_ctx;
     /* Ends the daemon in the way of SIGTERM, from another thread, for

@@ -58,6 +58,9 @@
     X(semisync_waits, NUMBER, "Times that replies were held back") \
     X(semisync_timeouts, NUMBER, "Those of them that took too long") \
     X(semisync_unconfirmed, NUMBER, "Times that they went out without") \
+    X(fetches, NUMBER, "Keys asked of the peer while joining") \
+    X(fetch_hits, NUMBER, "Those of them that the peer had") \
+    X(fetch_timeouts, NUMBER, "Those that took too long") \
     X(tls, TLS, "What secures the link")
 
 #endif

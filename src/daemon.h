@@ -6,6 +6,7 @@
 #include "src/base/clock.h"
 #include "src/base/confirm.h"
 #include "src/base/error.h"
+#include "src/base/fetch.h"
 #include "src/base/watch.h"
 #include "src/command/ack.h"
 #include "src/command/commands.h"
@@ -36,6 +37,7 @@ struct daemon {
     struct sasl_users *sasl_users; /* NULL: without -S. */
     struct ack_policy ack;
     struct confirm *confirm; /* NULL: no reply waits for the peer. */
+    struct fetches *fetches; /* NULL: clients wait until we have the data. */
     struct server *server;
     struct replication *replication; /* NULL: a node without a peer. */
     struct endpoint peer_address;    /* Where it listens. */

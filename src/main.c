@@ -205,6 +205,7 @@ static int make_commands(struct daemon *daemon, char words[WORDS_MAX])
         .watch_allowed = !options->no_watch,
         .watch = daemon->watch,
         .ack = daemon->confirm != NULL ? &daemon->ack : NULL,
+        .fetches = daemon->fetches,
         .shut_down = options->shutdown_allowed ? shut_down : NULL,
         .authenticator = authenticator_of(daemon),
         .repl = daemon->replication != NULL ? ask_replication : NULL,
@@ -309,8 +310,9 @@ static int make_server(struct daemon *daemon, char words[WORDS_MAX])
 
 /* ---- replication ---- */
 
-/* The node has the data: let clients in. A port that somebody else took since
- * it was bound ends the daemon, or it would be a node that nobody reaches. */
+/* The node has the data, or can fetch it: let clients in. A port that somebody
+ * else took since it was bound ends the daemon, or it would be a node that
+ * nobody reaches. */
 static void serve_clients(void *ctx)
 {
     struct daemon *daemon = ctx;
@@ -374,6 +376,18 @@ static int make_acks(struct daemon *daemon, char words[WORDS_MAX])
                : fail(EX_OSERR, words, "out of memory at the start");
 }
 
+static int make_fetches(struct daemon *daemon, char words[WORDS_MAX])
+{
+    const struct options *options = &daemon->options;
+
+    if (!options_replicate(options) || !options->repl_fetch)
+        return 0;
+    daemon->fetches = fetches_new();
+    return daemon->fetches != NULL
+               ? 0
+               : fail(EX_OSERR, words, "out of memory at the start");
+}
+
 static int make_replication(struct daemon *daemon, char words[WORDS_MAX])
 {
     const struct options *options = &daemon->options;
@@ -397,6 +411,7 @@ static int make_replication(struct daemon *daemon, char words[WORDS_MAX])
         .saved = daemon->restart.saved,
         .confirm = daemon->confirm,
         .confirm_ms = (uint64_t)options->repl_ack_timeout_ms,
+        .fetches = daemon->fetches,
         .serve = serve_clients,
         .serve_ctx = daemon,
         .leave = options->shutdown_allowed ? leave : NULL};
@@ -430,9 +445,10 @@ static int start_threads(struct daemon *daemon, char words[WORDS_MAX])
 /* The engine tells the replication of changes from its first thread on, so
  * the replication comes before the commands. */
 static step_fn *const steps[] = {
-    prepare_process, make_tls,    make_link_tls,  make_authentication,
-    make_engine,     make_watch,  make_acks,      make_replication,
-    make_commands,   make_server, settle_process, start_threads,
+    prepare_process,  make_tls,      make_link_tls, make_authentication,
+    make_engine,      make_watch,    make_acks,     make_fetches,
+    make_replication, make_commands, make_server,   settle_process,
+    start_threads,
 };
 
 static int start(struct daemon *daemon)
@@ -485,6 +501,7 @@ static int stop(struct daemon *daemon)
     daemon->calls_left = !replication_free(&daemon->replication);
     tls_free(&daemon->link_tls);
     confirm_free(&daemon->confirm);
+    fetches_free(&daemon->fetches);
     engine_free(&daemon->engine);
     watch_free(&daemon->watch);
     restart_end(&daemon->restart);

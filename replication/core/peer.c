@@ -294,6 +294,18 @@ static uint64_t stall_ns(const struct peer *p)
     return PEER_STALL_DEATHS * p->config.dead_ns;
 }
 
+static enum peer_state join(struct peer *p, const struct peer_event *ev,
+                            struct peer_acts *out)
+{
+    p->join_until_ns = ev->now_ns + stall_ns(p);
+    if (ev->hello->feeds && !p->served) {
+        tell(out, PEER_NEWS_FED, ev->link);
+        p->lacks = true;
+        serve(p, out);
+    }
+    return PEER_JOINING;
+}
+
 static enum peer_state pair_up(struct peer *p, const struct peer_event *ev,
                                struct peer_acts *out)
 {
@@ -313,10 +325,9 @@ static enum peer_state pair_up(struct peer *p, const struct peer_event *ev,
     listen_now(p, out); /* For a third node to hear why it is not wanted. */
     tell(out, PEER_NEWS_CONNECTED, ev->link);
     act_on(out, PEER_ACT_PAIR, ev->link);
-    if (!p->served && ev->hello->items != 0) {
-        p->join_until_ns = ev->now_ns + stall_ns(p);
-        return PEER_JOINING;
-    }
+    if ((!p->served || p->lacks) && ev->hello->items != 0)
+        return join(p, ev, out);
+    p->lacks = false;
     serve(p, out);
     return PEER_PAIRED;
 }
@@ -439,9 +450,16 @@ static enum peer_state synced(struct peer *p, const struct peer_event *ev,
                               struct peer_acts *out)
 {
     (void)ev;
+    p->lacks = false;
     tell(out, PEER_NEWS_SERVING, p->link);
     serve(p, out);
     return PEER_PAIRED;
+}
+
+/* Whom the peer feeds has clients already. */
+static bool may_stall(const struct peer *p)
+{
+    return p->state == PEER_JOINING && !p->lacks;
 }
 
 /* It shows signs of life, and that is all. */
@@ -521,7 +539,7 @@ static enum peer_state on_time(struct peer *p, const struct peer_event *ev,
         return state;
     if (state == PEER_SEEKING && ev->now_ns >= p->join_until_ns)
         return go_alone(p, ev, out);
-    if (state == PEER_JOINING && ev->now_ns >= p->join_until_ns)
+    if (may_stall(p) && ev->now_ns >= p->join_until_ns)
         return open_anyway(p, out);
     if (waits_to_listen(p) && ev->now_ns >= p->listen_at_ns)
         listen_now(p, out);
@@ -713,7 +731,7 @@ uint64_t peer_deadline(const struct peer *peer)
                 earlier(at, peer->links[link].heard_ns + peer->config.dead_ns));
     if (peer->link != PEER_NO_LINK)
         at = earlier(at, heartbeat_at(peer, peer->link));
-    if (peer->state == PEER_SEEKING || peer->state == PEER_JOINING)
+    if (peer->state == PEER_SEEKING || may_stall(peer))
         at = earlier(at, peer->join_until_ns);
     if (waits_to_listen(peer))
         at = earlier(at, peer->listen_at_ns);

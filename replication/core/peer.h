@@ -10,6 +10,10 @@
  *                                       has the data
  *
  * A peer that lives and does not bring its data keeps nobody JOINING for ever.
+ *
+ * A JOINING node serves at once if the peer feeds it, and joins again if the
+ * link is lost before it has all.
+ *
  * DRAINING can come from any of them and is the last.
  *
  * A link is a connection, 0..PEER_LINKS_MAX-1, whose number the caller
@@ -80,6 +84,7 @@ struct peer_hello {
     bool node_bit_fixed;
     uint64_t now_ns; /* On the other's clock. */
     uint64_t items;
+    bool feeds; /* It can be asked for what we have not got yet. */
 };
 
 struct peer_event {
@@ -108,6 +113,7 @@ enum peer_act_kind {
 enum peer_news {
     PEER_NEWS_ALONE,     /* Serves alone now and listens. */
     PEER_NEWS_CONNECTED, /* Paired on `link`. */
+    PEER_NEWS_FED,       /* Clients may come, it has the data of the peer. */
     PEER_NEWS_SERVING,   /* Has the data, clients may come. */
     PEER_NEWS_STALLED,   /* Clients may come although the data does not. */
     PEER_NEWS_SILENT,
@@ -173,6 +179,7 @@ struct peer {
     bool dialing;
     bool listening;
     bool served;
+    bool lacks; /* Served before we had the data, and still has not got it. */
     uint64_t backoff_ns;
     uint64_t dial_at_ns;
     uint64_t listen_at_ns;

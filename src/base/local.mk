@@ -10,6 +10,8 @@ libbase_a_SOURCES = \
 	src/base/errand.h \
 	src/base/error.c \
 	src/base/error.h \
+	src/base/fetch.c \
+	src/base/fetch.h \
 	src/base/hash.c \
 	src/base/hash.h \
 	src/base/histogram.c \

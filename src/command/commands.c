@@ -133,6 +133,7 @@ struct command_thread *command_thread_new(struct commands *commands)
     thread->watched = &commands->unwatched;
     if (commands->config.ack != NULL && ack_policy_waits(commands->config.ack))
         thread->ack = commands->config.ack;
+    thread->fetches = commands->config.fetches;
     if (commands->config.watch != NULL)
         thread->watched = watch_classes(commands->config.watch);
     lock_take(&commands->lock);

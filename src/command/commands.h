@@ -13,6 +13,7 @@ struct ack_policy;
 struct authenticator;
 struct commands;
 struct command_thread;
+struct fetches;
 
 /* Reads the files of TLS again, in a worker's thread.
  * Errors: negative, and a sentence in words; all stays as it was. */
@@ -43,6 +44,9 @@ struct commands_config {
     const struct authenticator *authenticator;
     /* Which replies wait for the peer; NULL: none. Outlives us. */
     const struct ack_policy *ack;
+    /* Where keys are fetched that are not here yet; NULL: nowhere. Outlives
+     * us. */
+    struct fetches *fetches;
     bool watch_allowed;  /* False with -W. */
     struct watch *watch; /* NULL: nobody can watch. */
     /* For shutdown, which returns while the daemon ends; NULL without -A. */

@@ -28,6 +28,8 @@ libcommand_a_SOURCES = \
 	src/command/errands.h \
 	src/command/execute.c \
 	src/command/execute.h \
+	src/command/fetching.c \
+	src/command/fetching.h \
 	src/command/gather.c \
 	src/command/gather.h \
 	src/command/meta.c \

@@ -9,6 +9,7 @@
  *   READY --a large value---------> BODY ----value and CRLF there-> READY
  *   READY --a refused value-------> SWALLOW -all of it skipped----> READY
  *   READY --a dump of the cache---> STREAM --the end of it---------> READY
+ *   READY --keys the peer may have-> FETCH --they are here, or not--> READY
  *   READY --quit, an endless line-> CLOSED
  *
  * What a state keeps is little: a session that waits holds no buffers. */
@@ -22,6 +23,7 @@
 #include "src/command/binary.h"
 #include "src/command/body.h"
 #include "src/command/execute.h"
+#include "src/command/fetching.h"
 #include "src/command/gather.h"
 #include "src/command/observe.h"
 #include "src/command/request_log.h"
@@ -41,6 +43,7 @@ enum state {
     STATE_BODY,
     STATE_SWALLOW,
     STATE_STREAM,
+    STATE_FETCH, /* From READY or KEYS, and back. */
     STATE_CLOSED,
 };
 
@@ -48,8 +51,9 @@ enum state {
 struct session {
     struct command_thread *thread;
     union {
-        struct body *body;     /* NULL but in BODY and STREAM. */
+        struct body *body;     /* NULL but in BODY, STREAM and FETCH. */
         struct stream *stream; /* STREAM only. */
+        struct fetch *fetch;   /* FETCH only. */
     };
     uint32_t swallow_bytes;  /* SWALLOW only. */
     uint32_t scanned;        /* READY: bytes without an end of line. */
@@ -58,7 +62,9 @@ struct session {
     unsigned char state;
     bool binary;
     bool datagram;
-    bool broken; /* CLOSED because the input makes no sense. */
+    bool broken;           /* CLOSED because the input makes no sense. */
+    unsigned char resumed; /* FETCH only: the state before. */
+    unsigned char fetched; /* So many of the next steps have what there is. */
     struct auth auth;
 };
 
@@ -129,6 +135,8 @@ void session_free(struct session **session)
         return;
     if ((*session)->state == STATE_STREAM)
         drop_stream(*session);
+    else if ((*session)->state == STATE_FETCH)
+        fetch_drop(&(*session)->fetch);
     else
         body_free((*session)->thread, &(*session)->body);
     auth_end((*session)->thread, &(*session)->auth);
@@ -390,7 +398,7 @@ static void log_request(const struct session *session, struct slice input)
 {
     const struct batch *batch = &session->thread->batch;
 
-    if (batch->ops == 0 || session->state == STATE_KEYS)
+    if (batch->ops == 0 || session->state == STATE_KEYS || session->fetched > 0)
         return;
     if (session->binary)
         request_log_frame(session->thread, input);
@@ -425,14 +433,66 @@ static enum gather_stop gather_batch(struct session *session,
     return stop;
 }
 
+/* True when the batch has to wait for keys of the peer: it is gathered anew
+ * when they are here. */
+static bool await_keys(struct session *session)
+{
+    struct command_thread *thread = session->thread;
+    struct fetch *fetch = NULL;
+
+    if (session->fetched == 0 && !session->datagram &&
+        fetches_are_open(thread->fetches))
+        fetch = fetching_begin(thread, session->binary);
+    if (fetch == NULL)
+        return false;
+    session->fetch = fetch;
+    session->fetched = (unsigned char)thread->batch.ops;
+    session->resumed = session->state;
+    session->state = STATE_FETCH;
+    session->scanned = 0;
+    return true;
+}
+
+/* Of more steps than were there when keys were fetched, only those. */
+static enum gather_stop cut_batch(struct session *session,
+                                  enum gather_stop stop)
+{
+    struct batch *batch = &session->thread->batch;
+
+    if (session->fetched == 0 || batch->ops <= session->fetched)
+        return stop;
+    batch->ops = session->fetched;
+    session->scanned = 0;
+    return GATHER_FULL;
+}
+
+static size_t step_fetch(struct session *session, struct slice input,
+                         struct turn *turn)
+{
+    (void)input;
+    if (!fetch_is_done(session->fetch))
+        return pause_turn(turn, SESSION_ASK, 0);
+    fetch_drop(&session->fetch);
+    session->state = session->resumed;
+    return 0;
+}
+
 static size_t run_batch(struct session *session, struct slice input,
                         struct turn *turn)
 {
     struct batch *batch = &session->thread->batch;
     enum gather_stop stop = gather_batch(session, input, turn->requests_left);
-    unsigned done = execute_batch(session, turn->out);
+    unsigned done;
     size_t taken = 0;
 
+    if (UNLIKELY(session->thread->fetches != NULL)) {
+        if (await_keys(session))
+            return 0;
+        stop = cut_batch(session, stop);
+    }
+    done = execute_batch(session, turn->out);
+    if (UNLIKELY(session->fetched > 0))
+        session->fetched -= (unsigned char)done;
     if (done > 0) {
         settle_state(session, &batch->op[done - 1]);
         taken = batch->op[done - 1].end;
@@ -510,7 +570,8 @@ static step_fn *const steps[] = {
     [STATE_NEW] = step_new,        [STATE_LOCKED] = step_locked,
     [STATE_READY] = step_requests, [STATE_KEYS] = step_requests,
     [STATE_BODY] = step_body,      [STATE_SWALLOW] = step_swallow,
-    [STATE_STREAM] = step_stream,  [STATE_CLOSED] = step_closed,
+    [STATE_STREAM] = step_stream,  [STATE_FETCH] = step_fetch,
+    [STATE_CLOSED] = step_closed,
 };
 
 size_t session_run(struct session *session, struct slice input,
@@ -561,6 +622,11 @@ void session_cut(struct session *session, struct slice rest, struct sink *out)
 bool session_is_streaming(const struct session *session)
 {
     return session->state == STATE_STREAM;
+}
+
+bool session_is_waiting(const struct session *session)
+{
+    return session->state == STATE_FETCH && !fetch_is_done(session->fetch);
 }
 
 bool session_is_broken(const struct session *session)

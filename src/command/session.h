@@ -36,7 +36,7 @@ enum session_want {
                       thread was woken: command_thread_set_wake(). */
     SESSION_ASK,   /* Nothing: it waits for an answer, and what the client sends
                       has to wait with it. Run it again as with WATCH. At most
-                      ERRANDS_MAX sessions of a daemon do. */
+                      ERRANDS_MAX + FETCHES_MAX sessions of a daemon do. */
     SESSION_CLOSE, /* Send what is pending, then close. */
 };
 
@@ -84,6 +84,9 @@ void session_cut(struct session *session, struct slice rest, struct sink *out);
 /* It is in the middle of a reply that is made in pieces: it gives way between
  * them whatever -R says. */
 bool session_is_streaming(const struct session *session);
+
+/* It wants SESSION_ASK, and to run it would not change that. */
+bool session_is_waiting(const struct session *session);
 
 /* It wants SESSION_CLOSE because no request will ever come of the input. */
 bool session_is_broken(const struct session *session);

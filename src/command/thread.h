@@ -4,6 +4,7 @@
 #ifndef COMMAND_THREAD_H
 #define COMMAND_THREAD_H
 
+#include "src/base/fetch.h"
 #include "src/base/lock.h"
 #include "src/command/ack.h"
 #include "src/command/command_metrics.h"
@@ -57,6 +58,8 @@ struct command_thread {
 
     const struct ack_policy *ack; /* NULL: no reply waits for the peer. */
     bool awaited;                 /* One does, since this was last asked. */
+
+    struct fetches *fetches; /* NULL: no key is ever fetched. */
 
     const struct watch_classes *watched;
     struct watch_ring *ring; /* The engine thread's; may be NULL. */

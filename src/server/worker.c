@@ -83,7 +83,7 @@ static void take_lines(struct worker *worker)
     for (size_t i = worker->asker_count; i-- > 0;) {
         struct conn *conn = worker->askers[i];
 
-        if (!conn_take_lines(conn))
+        if (!session_is_waiting(conn->session) && !conn_take_lines(conn))
             conn_end(&conn, conn->end);
     }
 }

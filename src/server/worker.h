@@ -7,6 +7,7 @@
 #include "src/base/clock.h"
 #include "src/base/errand.h"
 #include "src/base/error.h"
+#include "src/base/fetch.h"
 #include "src/base/lock.h"
 #include "src/base/watch.h"
 #include "src/command/session.h"
@@ -72,7 +73,7 @@ struct worker {
     struct holds holds;
     struct conn *watchers[WATCH_WATCHERS_MAX];
     size_t watcher_count;
-    struct conn *askers[ERRANDS_MAX];
+    struct conn *askers[ERRANDS_MAX + FETCHES_MAX];
     size_t asker_count;
     bool now_known; /* The time was set in this round of the loop. */
     bool stopping;

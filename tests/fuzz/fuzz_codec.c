@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     INVARIANT(codec != NULL);
 
-    if (size > 0 && data[0] <= MESSAGE_WANT && size <= CODEC_MESSAGE_MAX) {
+    if (size > 0 && data[0] <= MESSAGE_FETCHED && size <= CODEC_MESSAGE_MAX) {
         frame = malloc(CODEC_HEADER_BYTES + size - 1);
         INVARIANT(frame != NULL);
         size = twin_frame(frame, data[0], data + 1, size - 1);

@@ -63,6 +63,11 @@ static uint64_t time_of(void)
                          : UINT64_MAX >> (chosen & 3) * 21;
 }
 
+static uint64_t features_of(uint8_t more)
+{
+    return (more & 3u) | (more & 64 ? MESSAGE_FEATURE_FETCH : 0);
+}
+
 static void say_hello(struct world *world, unsigned link)
 {
     uint8_t who = byte();
@@ -70,7 +75,7 @@ static void say_hello(struct world *world, unsigned link)
     struct message message = {.type = MESSAGE_HELLO,
                               .hello = {.version_min = 1,
                                         .version_max = 1 + (who >> 7),
-                                        .features = more & 3u,
+                                        .features = features_of(more),
                                         .pair = SLICE_LITERAL("fuzz"),
                                         .node = 1 + (who & 3),
                                         .incarnation = 1 + (who >> 2 & 3),
@@ -353,11 +358,55 @@ static void say_want(struct world *world, unsigned link)
     world_say(world, link, &message);
 }
 
+static void say_fetch(struct world *world, unsigned link)
+{
+    struct message message = {.type = MESSAGE_FETCH};
+    uint64_t hashes[512];
+    uint8_t how = byte();
+    char room[8];
+
+    message.fetch.count = how & 2 ? 8u * (how >> 2) + 1 : 1u + (how >> 2);
+    message.fetch.hashes = hashes;
+    for (size_t i = 0; i < message.fetch.count; i++)
+        hashes[i] =
+            engine_key_of(world->engine, world_key((uint8_t)(how + i), room))
+                .hash;
+    if (how & 1)
+        message = (struct message){.type = MESSAGE_FETCHED,
+                                   .fetched = {.answered = number_of()}};
+    if (how & 1)
+        message.fetched.found = message.fetched.answered / (1u + (how >> 1));
+    world_say(world, link, &message);
+}
+
+static void wake_nobody(void *ctx)
+{
+    (void)ctx;
+}
+
+/* A client asks for what may not be here, and the last one does not wait. */
+static void ask_here(struct world *world, unsigned link)
+{
+    uint64_t hashes[FETCH_KEYS_MAX];
+    uint8_t how = byte();
+    size_t count = 1 + how % FETCH_KEYS_MAX;
+    char room[8];
+
+    (void)link;
+    fetch_drop(&world->fetch);
+    for (size_t i = 0; i < count; i++)
+        hashes[i] =
+            engine_key_of(world->engine, world_key((uint8_t)(how + i), room))
+                .hash;
+    world->fetch =
+        fetch_begin(world->fetches, hashes, count, wake_nobody, NULL);
+}
+
 typedef void say_fn(struct world *world, unsigned link);
 
 static say_fn *const controls[] = {
-    say_plan,  say_purge,  say_mark,   say_ack,  say_flush,     say_heartbeat,
-    say_words, say_digest, say_differ, say_want, say_heartbeat, say_plan};
+    say_plan,  say_purge,  say_mark,   say_ack,  say_flush, say_heartbeat,
+    say_words, say_digest, say_differ, say_want, say_fetch, ask_here};
 
 static void say_control(struct world *world, unsigned link)
 {
@@ -366,7 +415,7 @@ static void say_control(struct world *world, unsigned link)
 
 static void say_frame(struct world *world, unsigned link)
 {
-    uint8_t type = byte() % (MESSAGE_WANT + 2);
+    uint8_t type = byte() % (MESSAGE_FETCHED + 2);
     struct slice bytes = bytes_of();
 
     world_receive(world, link, world_frame,

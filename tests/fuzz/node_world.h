@@ -19,7 +19,9 @@
 
 #define WORLD_START_NS (1700000000ull * NS_PER_S)
 #define WORLD_KEYS 16
-#define WORLD_OUTPUTS_MAX 64 /* Of one link at one time: then it is quiet. */
+/* Of one link at one time: then it is quiet. A key that the peer asks for may
+ * take one for itself. */
+#define WORLD_OUTPUTS_MAX 4200
 #define WORLD_OUT_BYTES (256u * 1024)
 #define WORLD_IN_BYTES (1024u * 1024)
 #define WORLD_RING 16
@@ -40,6 +42,8 @@ struct world {
     struct engine_thread *client;
     struct confirm *confirm;
     unsigned waiter;
+    struct fetches *fetches;
+    struct fetch *fetch; /* Of a client that waits; NULL: none does. */
     struct node *node;
     struct codec *codec; /* Of the other side. */
     struct link {
@@ -358,11 +362,13 @@ static inline void world_open(struct world *world, uint64_t node, bool adopts)
         .serve = world_on_serve,
     };
 
-    *world = (struct world){.confirm = confirm_new()};
+    *world = (struct world){.confirm = confirm_new(), .fetches = fetches_new()};
     INVARIANT(world->confirm != NULL);
+    INVARIANT(world->fetches != NULL);
     INVARIANT(engine_new(&engine, &world->engine) == 0);
     config.engine = world->engine;
     config.confirm = world->confirm;
+    config.fetches = world->fetches;
     INVARIANT(node_new(&config, &hooks, &world->node) == 0);
     world->waiter = confirm_join(world->confirm, world_woken, NULL);
     world->client = engine_thread_new(world->engine);
@@ -396,6 +402,8 @@ static inline void world_close(struct world *world)
     codec_free(&world->codec);
     engine_free(&world->engine);
     confirm_free(&world->confirm);
+    fetch_drop(&world->fetch);
+    fetches_free(&world->fetches);
 }
 
 static inline void world_begin(void)

@@ -51,6 +51,7 @@ EXTRA_DIST += README.md scripts/run-pair \
 	tests/integration/test_pair_drills.py \
 	tests/integration/test_pair_failover.py \
 	tests/integration/test_pair_faults.py \
+	tests/integration/test_pair_fetch.py \
 	tests/integration/test_pair_merges.py \
 	tests/integration/test_pair_mirrors.py \
 	tests/integration/test_pair_operated.py \

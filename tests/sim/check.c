@@ -360,6 +360,19 @@ static bool has_got(struct host *peer, const struct key_history *key,
            peer->world->floors_rose;
 }
 
+void check_fetched(struct host *host, const struct key_history *key,
+                   const struct holding *holding)
+{
+    const struct host *peer = &host->world->hosts[1 - host->index];
+
+    if (ends_soon(peer, holding) || key->own[peer->index] > holding->stamp ||
+        key->let_go[peer->index] >= holding->stamp)
+        return; /* Not everything that the peer had is there to be told. */
+    check_that(host->world, CHECK_FETCHED, has_got(host, key, holding),
+               "host %u fetched %s, but has not got @%llx", host->index,
+               key->name, (unsigned long long)holding->stamp);
+}
+
 void check_handoff(struct world *world, struct host *host)
 {
     struct host *peer = &world->hosts[1 - host->index];

@@ -132,6 +132,7 @@ static void make_node(struct host *host, const struct leaving *leaving)
         .tombstones_max = knobs->tombstones,
         .bucket_bits = knobs->bucket_bits,
         .random_seed = dice_next(&world->dice),
+        .fetches = knobs->fetches ? host->fetches : NULL,
     };
     int error = node_new(&config, &hooks, &host->node);
 
@@ -157,6 +158,7 @@ void host_boot(struct world *world, unsigned index)
     for (unsigned i = 0; i < NODE_LINKS_MAX; i++)
         host->links[i].conn = -1;
     make_engine(host, leaving);
+    fetches_boot(host);
     make_node(host, leaving);
     restart_taken(leaving);
     history_listen(host);
@@ -177,6 +179,7 @@ void host_fini(struct host *host)
     for (unsigned i = 0; i < NODE_LINKS_MAX; i++)
         free_link(&host->links[i]);
     node_free(&host->node);
+    fetches_fini(host);
     if (host->client != NULL)
         engine_thread_free(&host->client);
     if (host->engine != NULL)
@@ -456,6 +459,7 @@ void host_run(struct world *world, unsigned index)
         node_tick(host->node, now(host));
     upkeep(host);
     orders_look(host);
+    fetches_look(host);
     client_look(host);
     stop_if_drained(host);
 }

@@ -4,6 +4,7 @@ check_PROGRAMS += tests/sim/sim
 tests_sim_sim_SOURCES = \
 	tests/sim/check.c \
 	tests/sim/client.c \
+	tests/sim/fetches.c \
 	tests/sim/history.c \
 	tests/sim/host.c \
 	tests/sim/orders.c \

@@ -5,8 +5,8 @@
  *
  * sim.c runs seeds, world.c makes things happen, wire.c carries bytes,
  * host.c drives one node as the daemon would, orders.c is its operator,
- * restart.c keeps what one leaves
- * for its next life, client.c makes changes, history.c remembers what was
+ * restart.c keeps what one leaves for its next life, client.c makes changes,
+ * fetches.c asks for what a host has not got yet, history.c remembers what was
  * acknowledged, check.c holds nodes to it. */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
@@ -53,6 +53,7 @@
     X(VERIFY, "verify finds what differs and nothing else") \
     X(COUNTED, "a counter is all that was counted, on both hosts") \
     X(HOOKS, "the node keeps to its driver's rules") \
+    X(FETCHED, "what was fetched from the peer is there") \
     X(HANDOFF, "what a handoff found acknowledged is at the peer")
 
 enum check {
@@ -97,6 +98,7 @@ struct knobs {
     unsigned verifies;  /* In 1000. */
     unsigned orders;    /* In 1000: pause, resume, resync, handoff. */
     unsigned evictions; /* In 1000: of any key, for no other reason. */
+    bool fetches;       /* Who joins serves at once. */
     unsigned writes;    /* Percent of steps with client work. */
     unsigned steps;
 };
@@ -141,6 +143,25 @@ struct host_link {
     size_t in_size, in_room;
 };
 
+/* What a host holds of a key, if anything. */
+struct holding {
+    bool live;
+    stamp_t stamp;
+    stamp_t cas;
+    uint64_t content; /* Hash of value, client flags, state, cas unique and
+                         what each host has counted. */
+    uint32_t expires_at_s;
+};
+
+/* A key that a client of a host waits for. */
+#define ASKED_MAX 32
+struct asked {
+    struct fetch *fetch; /* NULL: nobody does. */
+    struct key_history *key;
+    struct holding theirs; /* What the other host held then. */
+    uint64_t pairings, timeouts;
+};
+
 struct host {
     struct world *world;
     unsigned index;
@@ -163,6 +184,8 @@ struct host {
     uint64_t dial_due_ns;
     bool met; /* Has been paired in this life and all was told. */
     stamp_t last_stamp;
+    struct fetches *fetches;
+    struct asked asked[ASKED_MAX];
     bool recorded; /* Something, and nobody has looked what it is. */
     unsigned accepts;
     int accept[CONNS_MAX];
@@ -179,16 +202,6 @@ struct leaving {
     size_t node_size;
     bool met;
     stamp_t last_stamp;
-};
-
-/* What a host holds of a key, if anything. */
-struct holding {
-    bool live;
-    stamp_t stamp;
-    stamp_t cas;
-    uint64_t content; /* Hash of value, client flags, state, cas unique and
-                         what each host has counted. */
-    uint32_t expires_at_s;
 };
 
 /* ---- what was acknowledged ---- */
@@ -223,6 +236,7 @@ struct world {
     struct dice verify_dice; /* Of its own: verify changes nothing. */
     struct dice operator;    /* Its own, lest other seeds change. */
     struct dice evict_dice;
+    struct dice fetch_dice;
     struct knobs knobs;
     uint64_t now_ns;
     unsigned step;
@@ -266,6 +280,9 @@ void check_end(struct world *world);
  * ends just now. */
 unsigned check_differing(struct world *world, bool lasting);
 void check_handoff(struct world *world, struct host *host);
+/* A host was to get what its peer held of a key. */
+void check_fetched(struct host *host, const struct key_history *key,
+                   const struct holding *holding);
 /* All is told and nothing is under way. */
 bool check_is_quiet(struct world *world);
 
@@ -320,6 +337,13 @@ void client_evict(struct world *world, unsigned index);
 void client_look(struct host *host);
 /* Nothing is under way: the counter begins, if it has not. */
 void client_begin_counting(struct world *world);
+
+/* fetches.c */
+void fetches_boot(struct host *host);
+void fetches_fini(struct host *host);
+void fetches_ask(struct world *world, unsigned index);
+/* What was asked for may be there. */
+void fetches_look(struct host *host);
 
 /* history.c */
 void history_init(struct world *world);

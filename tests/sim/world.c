@@ -13,6 +13,7 @@
 #define TRACE_ROOM (4 * MIB)
 #define HEAL_STEPS_MAX 12000
 #define VERIFY_STEPS_MAX 4000
+#define FETCHES_PERCENT 90
 #define HEAL_SETTLE_NS (3 * NS_PER_S)
 #define START_NS (1700000000ull * NS_PER_S / QUANTUM_NS * QUANTUM_NS)
 
@@ -155,6 +156,22 @@ static void choose_faults(struct dice *dice, struct knobs *knobs)
     knobs->orders = dice_percent(&(struct dice){dice->state}, 40) ? 20 : 0;
 }
 
+/* Who joins does so often, and long enough to be asked for something. */
+static void choose_to_fetch(struct dice *dice, struct knobs *knobs)
+{
+    knobs->fetches = true;
+    if (dice_percent(dice, 50))
+        return;
+    knobs->keys = 200;
+    knobs->value_max = 100;
+    knobs->big_values = dice_percent(dice, 20);
+    knobs->rate = knobs->big_values ? 20000 : 1000;
+    knobs->latency_ns = MS(5);
+    knobs->crashes = 5;
+    knobs->stops = knobs->suspends = 0;
+    knobs->steps = 900;
+}
+
 void world_init(struct world *world, uint64_t seed, bool tracing)
 {
     *world = (struct world){.seed = seed,
@@ -174,6 +191,9 @@ void world_init(struct world *world, uint64_t seed, bool tracing)
     world->verify_dice.state = ~seed;
     world->evict_dice.state = seed ^ 0x5851F42D4C957F2Dull;
     world->knobs.evictions = (unsigned)PICK(&world->evict_dice, 0, 0, 50, 300);
+    world->fetch_dice.state = ~seed;
+    if (seed % 2 == 0)
+        choose_to_fetch(&world->fetch_dice, &world->knobs);
     world->knobs.verifies = (unsigned)PICK(&world->verify_dice, 0, 0, 10, 50);
     if (dice_percent(&world->evict_dice, 20))
         choose_to_touch(&world->knobs);
@@ -359,6 +379,14 @@ static void work(struct world *world)
             client_work(world, i);
 }
 
+/* They change nothing, so they may ask at any time. */
+static void ask(struct world *world)
+{
+    for (unsigned i = 0; i < HOSTS && world->knobs.fetches; i++)
+        while (dice_percent(&world->fetch_dice, FETCHES_PERCENT))
+            fetches_ask(world, i);
+}
+
 static void run_step(struct world *world)
 {
     unsigned first = (unsigned)dice_below(&world->dice, HOSTS);
@@ -371,6 +399,7 @@ static void run_step(struct world *world)
         do_harm(world);
         work(world);
     }
+    ask(world);
     host_run(world, first);
     host_run(world, 1 - first);
     check_step(world);

@@ -5,6 +5,7 @@ check_PROGRAMS += \
 	tests/unit/base/test_cursor \
 	tests/unit/base/test_errand \
 	tests/unit/base/test_error \
+	tests/unit/base/test_fetch \
 	tests/unit/base/test_hash \
 	tests/unit/base/test_histogram \
 	tests/unit/base/test_lock \
@@ -22,6 +23,7 @@ tests_unit_base_test_cursor_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_errand_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_histogram_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_error_LDADD = $(LINK_BASE) $(CHECK_LIBS)
+tests_unit_base_test_fetch_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_hash_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_lock_LDADD = $(LINK_BASE) $(CHECK_LIBS)
 tests_unit_base_test_log_LDADD = $(LINK_BASE) $(CHECK_LIBS)

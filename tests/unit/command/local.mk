@@ -9,6 +9,7 @@ check_PROGRAMS += \
 	tests/unit/command/test_crawler \
 	tests/unit/command/test_detail \
 	tests/unit/command/test_errands \
+	tests/unit/command/test_fetching \
 	tests/unit/command/test_meta \
 	tests/unit/command/test_observe \
 	tests/unit/command/test_session \
@@ -22,6 +23,7 @@ tests_unit_command_test_observe_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_session_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_stats_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_errands_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
+tests_unit_command_test_fetching_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_meta_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_admin_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)
 tests_unit_command_test_stream_LDADD = $(LINK_COMMAND) $(CHECK_LIBS)

@@ -277,6 +277,44 @@ START_TEST(an_empty_peer_needs_no_joining)
 }
 END_TEST
 
+START_TEST(a_node_that_is_fed_serves_before_it_has_the_data)
+{
+    struct peer_hello hello = hello_of(60);
+
+    hello.feeds = true;
+    put_into(PEER_SEEKING, GREETING);
+    ck_assert_str_eq(hello_at(T0, 0, &hello), "listen pair(0) serve");
+    ck_assert_int_eq(peer.state, PEER_JOINING);
+    ck_assert(peer.lacks);
+    ck_assert_str_eq(step_at(T0, PEER_SIG_SYNCED, 0), "");
+    ck_assert_int_eq(peer.state, PEER_PAIRED);
+    ck_assert(!peer.lacks);
+}
+END_TEST
+
+START_TEST(one_that_lost_who_fed_it_joins_again)
+{
+    struct peer_hello hello = hello_of(60);
+
+    hello.feeds = true;
+    put_into(PEER_SEEKING, GREETING);
+    (void)hello_at(T0, 0, &hello);
+    ck_assert_str_eq(step_at(T0, PEER_SIG_LOST, 0), "part(0)");
+    ck_assert_int_eq(peer.state, PEER_ALONE);
+    ck_assert_str_eq(step_at(T0, PEER_SIG_ACCEPTED, 0), "");
+    hello.now_ns++;
+    ck_assert_str_eq(hello_at(T0, 0, &hello), "hello(0) pair(0)");
+    ck_assert_int_eq(peer.state, PEER_JOINING);
+    (void)step_at(T0, PEER_SIG_LOST, 0);
+    (void)step_at(T0, PEER_SIG_ACCEPTED, 0);
+    hello.now_ns++;
+    hello.items = 0; /* It has lost all: there is nothing to join. */
+    ck_assert_str_eq(hello_at(T0, 0, &hello), "hello(0) pair(0)");
+    ck_assert_int_eq(peer.state, PEER_PAIRED);
+    ck_assert(!peer.lacks);
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 static const struct {
@@ -550,6 +588,8 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, without_a_peer_it_serves_at_once);
     tcase_add_test(tests, a_silent_peer_costs_the_join_wait_and_no_more);
     tcase_add_test(tests, an_empty_peer_needs_no_joining);
+    tcase_add_test(tests, a_node_that_is_fed_serves_before_it_has_the_data);
+    tcase_add_test(tests, one_that_lost_who_fed_it_joins_again);
     tcase_add_loop_test(tests, a_stranger_is_refused_in_words, 0,
                         COUNT_OF(strangers));
     tcase_add_test(tests, a_third_node_is_refused);

@@ -20,7 +20,19 @@ tests_unit_replication_test_dialer_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
 tests_unit_replication_test_doorman_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/replication/test_node
+tests_unit_replication_test_node_SOURCES = \
+	tests/unit/replication/sides.c \
+	tests/unit/replication/sides.h \
+	tests/unit/replication/test_node.c
 tests_unit_replication_test_node_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/replication/test_node_fetch
+tests_unit_replication_test_node_fetch_SOURCES = \
+	tests/unit/replication/sides.c \
+	tests/unit/replication/sides.h \
+	tests/unit/replication/test_node_fetch.c
+tests_unit_replication_test_node_fetch_LDADD = $(LINK_REPLICATION) \
+	$(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/replication/test_node_threads
 tests_unit_replication_test_node_threads_LDADD = $(LINK_REPLICATION) \

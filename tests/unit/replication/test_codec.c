@@ -298,6 +298,8 @@ static const struct message controls[] = {
                 .last = 99,
                 .behind = true}},
     {.type = MESSAGE_WANT, .want = {.hashes = present, .count = 3}},
+    {.type = MESSAGE_FETCH, .fetch = {.hashes = present, .count = 3}},
+    {.type = MESSAGE_FETCHED, .fetched = {.answered = 1ull << 40, .found = 7}},
 };
 
 static void assert_hello_equal(const struct hello *a, const struct hello *b)
@@ -398,6 +400,14 @@ static void assert_equal(const struct message *a, const struct message *b)
         ck_assert_uint_eq(a->want.count, b->want.count);
         ck_assert_mem_eq(a->want.hashes, b->want.hashes, 8 * a->want.count);
         break;
+    case MESSAGE_FETCH:
+        ck_assert_uint_eq(a->fetch.count, b->fetch.count);
+        ck_assert_mem_eq(a->fetch.hashes, b->fetch.hashes, 8 * a->fetch.count);
+        break;
+    case MESSAGE_FETCHED:
+        ck_assert_uint_eq(a->fetched.answered, b->fetched.answered);
+        ck_assert_uint_eq(a->fetched.found, b->fetched.found);
+        break;
     case MESSAGE_BATCH:
     case MESSAGE_PART:
         ck_abort_msg("not a control message");
@@ -467,7 +477,7 @@ static const struct {
     int error;
 } headers[] = {
     {0, 0, -ERR_SYNTAX},
-    {0, MESSAGE_WANT + 1, -ERR_SYNTAX},
+    {0, MESSAGE_FETCHED + 1, -ERR_SYNTAX},
     {0, UINT32_MAX, -ERR_SYNTAX},
     {CODEC_MESSAGE_MAX + 1, MESSAGE_BATCH, -ERR_LIMIT},
     {UINT32_MAX, MESSAGE_BATCH, -ERR_LIMIT},

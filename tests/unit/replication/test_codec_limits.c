@@ -415,6 +415,26 @@ static int want_hashes(uint64_t count)
     return decode_wire(MESSAGE_WANT, &wire.base);
 }
 
+static int fetch_hashes(uint64_t count)
+{
+    WIRE(Fetch) wire;
+
+    WIRE_INIT(fetch, &wire);
+    wire.n_hashes = count;
+    wire.hashes = hashes;
+    return decode_wire(MESSAGE_FETCH, &wire.base);
+}
+
+static int fetched_found(uint64_t found)
+{
+    WIRE(Fetched) wire;
+
+    WIRE_INIT(fetched, &wire);
+    wire.answered = 10;
+    wire.found = found;
+    return decode_wire(MESSAGE_FETCHED, &wire.base);
+}
+
 static WIRE(Mutation) some_mutation(void)
 {
     WIRE(Mutation) wire;
@@ -701,6 +721,9 @@ static const struct {
     {"group, high", differ_group, MESSAGE_GROUPS_MAX - 1, MESSAGE_GROUPS_MAX},
     {"differing", differ_groups, MESSAGE_GROUPS_MAX, MESSAGE_GROUPS_MAX + 1},
     {"wanted", want_hashes, MESSAGE_LIST_MAX, MESSAGE_LIST_MAX + 1},
+    {"fetch", fetch_hashes, MESSAGE_FETCH_MAX, MESSAGE_FETCH_MAX + 1},
+    {"no fetch", fetch_hashes, 1, 0},
+    {"found", fetched_found, 10, 11},
     {"key", key, MESSAGE_KEY_MAX, MESSAGE_KEY_MAX + 1},
     {"no key", key, 1, 0},
     {"kind", mutation_kind, MUTATION_TOUCH, MUTATION_TOUCH + 1},
@@ -761,6 +784,8 @@ static const struct {
     {MESSAGE_DIGEST, CODEC_DIGEST_MAX},
     {MESSAGE_DIFFER, CODEC_DIFFER_MAX},
     {MESSAGE_WANT, CODEC_DIFFER_MAX},
+    {MESSAGE_FETCH, CODEC_FETCH_MAX},
+    {MESSAGE_FETCHED, 4096},
 };
 
 static int judge(uint32_t type, uint32_t size, size_t *needed)
