@@ -70,6 +70,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 {
     struct link *link = stream->data;
 
+    link->fresh |= size > 0;
     if (size > 0 && !link->has_first) {
         link->has_first = true;
         link->first = (unsigned char)buffer->base[0];
@@ -318,6 +319,8 @@ int link_open(struct link *link, uv_loop_t *loop, int fd, uint64_t dead_ms,
 
     *link = (struct link){.index = link->index,
                           .calls = calls,
+                          .fresh = true,
+                          .dead_ns = dead_ms * NS_PER_MS,
                           .in_size = LINK_IN_BYTES,
                           .in_needed = 1};
     if (!take_memory(link, tls) || uv_tcp_init(loop, &link->tcp) != 0) {
@@ -347,12 +350,20 @@ void link_part(struct link *link)
     link->rest_until_ns = 0;
 }
 
+static bool is_silent(const struct link *link, uint64_t now_ns)
+{
+    return now_ns - link->heard_ns >= link->dead_ns;
+}
+
 static void end(struct link *link, struct node *node, uint64_t now_ns)
 {
     const char *why = link->broken != NULL ? link->broken : "closed";
 
+    /* What cannot be reset is closed. */
+    if (link->state != LINK_PARTING || !is_silent(link, now_ns) ||
+        uv_tcp_close_reset(&link->tcp, on_closed) != 0)
+        uv_close((uv_handle_t *)&link->tcp, on_closed);
     link->state = LINK_CLOSING;
-    uv_close((uv_handle_t *)&link->tcp, on_closed);
     node_lost(node, now_ns, link->index, why);
 }
 
@@ -477,10 +488,12 @@ static bool step_open(struct link *link, struct node *node, uint64_t now_ns)
 static void step_away(struct link *link, struct node *node, uint64_t now_ns)
 {
     if (link->deadline_ns == 0)
-        link->deadline_ns = now_ns + LINK_PART_MS * NS_PER_MS;
+        link->deadline_ns = is_silent(link, now_ns)
+                                ? now_ns
+                                : now_ns + LINK_PART_MS * NS_PER_MS;
     link->in_start = link->in_end = 0;
     link->in_needed = 1;
-    if (link->state == LINK_PARTING) {
+    if (link->state == LINK_PARTING && now_ns < link->deadline_ns) {
         (void)send_out(link, node, now_ns);
         if (!link->writing && link->broken == NULL)
             linger(link);
@@ -495,6 +508,9 @@ bool link_step(struct link *link, struct node *node, uint64_t now_ns)
 
     if (link->state == LINK_FREE || link->state == LINK_CLOSING)
         return false;
+    if (link->fresh)
+        link->heard_ns = now_ns;
+    link->fresh = false;
     if (link->state == LINK_OPEN)
         more = step_open(link, node, now_ns);
     if (link->state == LINK_PARTING || link->state == LINK_LINGERING)

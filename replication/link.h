@@ -5,7 +5,9 @@
  *   FREE -> OPEN -> PARTING -> LINGERING -> CLOSING -> FREE
  *
  * PARTING sends what the node still has to say; LINGERING has said that no
- * more will come and waits for the peer to have read it. */
+ * more will come and waits for the peer to have read it. One from whom nothing
+ * came for too long is spared both: a reset tells it, should our words still
+ * reach it, without waiting behind those that it has not acknowledged. */
 #ifndef REPLICATION_LINK_H
 #define REPLICATION_LINK_H
 
@@ -56,6 +58,9 @@ struct link {
     bool has_first;
     unsigned char first;  /* What came first of all. */
     size_t enciphered;    /* Bytes of TLS that the socket has not taken. */
+    bool fresh;           /* Something came since the last step... */
+    uint64_t heard_ns;    /* ...and when something did. */
+    uint64_t dead_ns;     /* Silence after which nobody is there. */
     const char *broken;   /* Why nothing will come or go any more. */
     uint64_t deadline_ns; /* Of parting; 0 before. */
 };
