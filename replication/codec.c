@@ -8,6 +8,7 @@
 #include "replication/codec.h"
 
 #include "replication/codec_inner.h"
+#include "replication/core/rules.h"
 #include "src/base/hash.h"
 #include "src/base/invariant.h"
 #include "src/base/memory.h"
@@ -90,7 +91,7 @@ int codec_decode(struct codec *codec, struct slice input,
     bytes = reader_bytes(&reader, size);
     if (reader.failed)
         return 0;
-    if (hash_checksum(bytes.data, bytes.size) != check)
+    if (hash_checksum(bytes.data, bytes.size) != check && RULE(CHECKSUM))
         return -ERR_CHECKSUM;
 
     codec->arena.used = 0;

@@ -26,6 +26,8 @@
  * got it. */
 #define MESSAGE_FEATURE_TOUCH 0x2u
 #define MESSAGE_FEATURE_FETCH 0x4u /* It answers Fetch. */
+#define MESSAGE_FEATURES /* All of them. */ \
+    (MESSAGE_FEATURE_DIGEST | MESSAGE_FEATURE_TOUCH | MESSAGE_FEATURE_FETCH)
 
 enum message_type {
     MESSAGE_HELLO = 1,

@@ -134,6 +134,16 @@ uint64_t node_random(struct node *node)
     return x * 0x2545F4914F6CDD1Dull;
 }
 
+static uint64_t features_of(const struct node *node)
+{
+    return MESSAGE_FEATURES & ~node->config.features_off;
+}
+
+bool node_both_know(const struct node *node, uint64_t feature)
+{
+    return (node->theirs.features & features_of(node) & feature) != 0;
+}
+
 static void compose_hello(struct node *node, unsigned link)
 {
     struct node_link *to = &node->links[link];
@@ -141,8 +151,7 @@ static void compose_hello(struct node *node, unsigned link)
     to->hello = (struct hello){
         .version_min = node->peer.config.version_min,
         .version_max = node->peer.config.version_max,
-        .features = MESSAGE_FEATURE_DIGEST | MESSAGE_FEATURE_TOUCH |
-                    MESSAGE_FEATURE_FETCH,
+        .features = features_of(node),
         .pair = node->peer.config.pair,
         .node = node->config.node,
         .incarnation = node->line.incarnation,

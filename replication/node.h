@@ -45,8 +45,9 @@ struct node_config {
     uint64_t drain_ms;     /* How long a clean stop waits; 5000. */
     size_t ring_entries;   /* Power of two. */
     size_t tombstones_max;
-    unsigned bucket_bits; /* 0: 16; fewer are for tests. */
-    uint64_t random_seed; /* For jitter. */
+    unsigned bucket_bits;  /* 0: 16; fewer are for tests. */
+    uint64_t features_off; /* What it does without; for tests. */
+    uint64_t random_seed;  /* For jitter. */
     /* Told what the peer has confirmed, for those who wait for that; NULL:
      * nobody does. Outlives the node. After a wait that took too long the peer
      * has to be as quick as that for a while before it is waited for again. */

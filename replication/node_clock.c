@@ -4,6 +4,8 @@
  * alone, so that well-kept clocks give equal expiries on both nodes. */
 #include "replication/node_inner.h"
 
+#include "replication/core/rules.h"
+
 #include <stdlib.h>
 
 #define OFFSET_MAX_NS ((int64_t)1 << 61)
@@ -55,7 +57,7 @@ static int64_t seconds_ahead(const struct node *node)
     int64_t half = node->offset.best_ns < 0 ? -second / 2 : second / 2;
     int64_t doubt = (int64_t)(node->offset.round_ns / 2);
 
-    if (llabs(node->offset.best_ns) < second + doubt)
+    if (llabs(node->offset.best_ns) < second + doubt || !RULE(OFFSET))
         return 0;
     return (node->offset.best_ns + half) / second;
 }

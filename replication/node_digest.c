@@ -385,7 +385,7 @@ size_t node_answer_put(struct node *node, char *out, size_t room)
 
 bool node_compare_is_known(const struct node *node)
 {
-    return (node->theirs.features & MESSAGE_FEATURE_DIGEST) != 0;
+    return node_both_know(node, MESSAGE_FEATURE_DIGEST);
 }
 
 bool node_compare_is_wanted(const struct node *node)

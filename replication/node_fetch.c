@@ -28,7 +28,8 @@ static struct fetches *fetches_of(const struct node *node)
 bool node_fetch_is_known(const struct node *node, const struct hello *theirs)
 {
     return fetches_of(node) != NULL &&
-           (theirs->features & MESSAGE_FEATURE_FETCH) != 0;
+           (theirs->features & ~node->config.features_off &
+            MESSAGE_FEATURE_FETCH) != 0;
 }
 
 static void end_first(struct node_fetch *fetch)

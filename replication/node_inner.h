@@ -388,6 +388,8 @@ void node_signal_refused(struct node *node, unsigned link, enum refusal reason,
 uint64_t node_random(struct node *node);
 void node_touch_time(struct node *node, uint64_t now_ns);
 void node_see_stamp(struct node *node, stamp_t stamp);
+/* May that feature be used with this peer? */
+bool node_both_know(const struct node *node, uint64_t feature);
 /* One direction of a resync is complete. */
 void node_resync_done(struct node *node, enum resync_kind kind, uint64_t items,
                       uint64_t since_ns);

@@ -4,6 +4,7 @@
  * link stays up meanwhile, and what the peer sends is applied. */
 #include "replication/node_inner.h"
 
+#include "replication/core/rules.h"
 #include "src/base/log.h"
 
 static const char *peer_name(const struct node *node)
@@ -126,7 +127,8 @@ enum node_progress node_handoff_progress(const struct node *node,
     journal_figures(node->log, &log);
     if (!is_paired(node) || node->orders.paused)
         return NODE_GIVEN_UP;
-    if (log.dirty_buckets == 0 && log.confirmed >= node->orders.handoff_through)
+    if ((log.dirty_buckets == 0 || !RULE(HANDOFF)) &&
+        log.confirmed >= node->orders.handoff_through)
         return NODE_DONE;
     return now_ns >= node->orders.handoff_until_ns ? NODE_GIVEN_UP
                                                    : NODE_UNDER_WAY;

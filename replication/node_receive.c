@@ -188,8 +188,7 @@ static uint64_t said_for_sure(const struct node *node)
 {
     const struct hello *theirs = &node->theirs;
 
-    if (!node_touch_is_known(node))
-        return node->line.applied;
+    /* Whatever it can now: in an earlier life it may have known more. */
     return theirs->acked_by == node->line.incarnation ? theirs->acked : 0;
 }
 
@@ -348,6 +347,8 @@ static int take_part(struct node *node, const struct message *message)
     if (receive->item != NULL)
         fill_part(node, data);
     receive->offset += data.size;
+    if (!RULE(APPLIED))
+        acknowledge(node, message->part.through);
     if (receive->offset < receive->size)
         return 0;
     end_part(node);

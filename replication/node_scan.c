@@ -52,7 +52,7 @@ static uint64_t scan_run(struct node *node, bool *done)
     scan->found_count = scan->found_at = scan->present_count = 0;
     *done = false;
     return engine_scan(node->thread, scan->run.from, scan->run.to,
-                       NODE_SCAN_CHUNK, visit, node, done);
+                       STRIDE(NODE_SCAN_CHUNK), visit, node, done);
 }
 
 /* False when the scan is through. */

@@ -363,7 +363,7 @@ static size_t put_part(struct node *node, char *out, size_t room)
     message.part.value_size = big->size;
     message.part.offset = big->offset;
     message.part.data = piece;
-    if (big->offset + piece.size == big->size)
+    if (big->offset + piece.size == big->size || !RULE(APPLIED))
         message.part.through = big->number;
     big->offset += piece.size;
     return put(node, &message, out, room);
@@ -480,7 +480,8 @@ static bool add_entries(struct node *node, struct codec_batch *batch)
 {
     struct journal_reference entries[NODE_READ_MAX];
     struct node_send *send = &node->send;
-    size_t count = journal_read(node->log, &send->next, entries, NODE_READ_MAX);
+    size_t count =
+        journal_read(node->log, &send->next, entries, STRIDE(NODE_READ_MAX));
 
     prefetch(node, entries, count);
     node_lag_look(node, entries, count);
@@ -506,7 +507,8 @@ static size_t put_live(struct node *node, char *out, size_t room)
 
     if (room < NODE_BATCH_ROOM_MIN || !codec_batch_begin(&batch, out, room))
         return 0;
-    while (add_entries(node, &batch) && send->next - first < ENTRIES_MAX)
+    while (add_entries(node, &batch) &&
+           send->next - first < STRIDE(ENTRIES_MAX))
         ;
     if (batch.count == 0 && send->next == send->through + 1)
         return 0;
@@ -570,8 +572,9 @@ static size_t put_goodbye(struct node *node, char *out, size_t room)
     struct journal_figures log;
 
     journal_figures(node->log, &log);
-    if (node->peer.state != PEER_DRAINING || node->send.goodbye_said ||
-        log.confirmed != log.last || log.dirty_buckets > 0)
+    if (node->peer.state != PEER_DRAINING || node->send.goodbye_said)
+        return 0;
+    if (RULE(GOODBYE) && (log.confirmed != log.last || log.dirty_buckets > 0))
         return 0;
     message.goodbye.words = SLICE_LITERAL("clean stop");
     node->send.goodbye_said = true;

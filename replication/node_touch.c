@@ -17,7 +17,7 @@
 
 bool node_touch_is_known(const struct node *node)
 {
-    return (node->theirs.features & MESSAGE_FEATURE_TOUCH) != 0;
+    return node_both_know(node, MESSAGE_FEATURE_TOUCH);
 }
 
 bool node_touch_is_enough(const struct node *node,

@@ -33,7 +33,7 @@ void journal_lose(struct journal_log *log, const struct journal_entry *entry)
     if (RULE(DIRTY))
         bucket_map_add(&log->dirty, journal_bucket_of(log, entry->hash));
     /* A repeat of an old version: below the watermark no scan would send it. */
-    if (entry->stamp <= journal_watermark_of(log, bit))
+    if (entry->stamp <= journal_watermark_of(log, bit) && RULE(LOWER))
         journal_set_watermark(log, bit, entry->stamp - 1);
 }
 
@@ -414,16 +414,26 @@ void journal_advance(struct journal_log *log)
 /* A tombstone has done its work when nothing older can arrive any more: the
  * peer has confirmed it, and acknowledgements travel behind the data that was
  * sent before them. In a bucket that the peer may lack something of, it has
- * still to be sent. Returns whether there is more to do. */
+ * still to be sent. */
+static bool has_done_its_work(const struct journal_log *log,
+                              const struct tombstone *tomb)
+{
+    uint32_t bucket = journal_bucket_of(log, tomb->hash);
+
+    if (tomb->seq > log->confirmed && RULE(GC))
+        return false;
+    return !RULE(GC_DIRTY) || (!bucket_map_has(&log->dirty, bucket) &&
+                               !bucket_map_has(&log->syncing, bucket));
+}
+
+/* Returns whether there is more to do. */
 static bool collect_some(struct journal_log *log)
 {
     struct tombstone *tomb;
 
     for (int i = 0; i < JOURNAL_SLICE_MAX; i++) {
         tomb = tombstones_oldest(&log->tombs);
-        if (tomb == NULL || tomb->seq > log->confirmed ||
-            bucket_map_has(&log->dirty, journal_bucket_of(log, tomb->hash)) ||
-            bucket_map_has(&log->syncing, journal_bucket_of(log, tomb->hash)))
+        if (tomb == NULL || !has_done_its_work(log, tomb))
             return false;
         tombstones_drop(&log->tombs, tomb);
     }

@@ -64,6 +64,8 @@ static enum journal_plan go_on(struct journal_log *log, uint64_t applied,
 static bool can_go_on(const struct journal_log *log, enum journal_peer peer,
                       uint64_t applied)
 {
+    if (!RULE(STRANGER) && peer == JOURNAL_PEER_STRANGER)
+        return applied >= log->confirmed && applied < log->next;
     return peer == JOURNAL_PEER_KNOWN && applied >= log->confirmed &&
            applied < log->next;
 }
@@ -159,7 +161,8 @@ size_t journal_round_removals(struct journal_log *log,
         tomb = tombstones_walk(&log->tombs);
         if (tomb == NULL || tomb->seq >= log->round_next)
             break;
-        if (bucket_map_has(&log->syncing, journal_bucket_of(log, tomb->hash)))
+        if (bucket_map_has(&log->syncing, journal_bucket_of(log, tomb->hash)) &&
+            RULE(REMOVALS))
             out[count++] = (struct journal_removal){tomb->hash, tomb->stamp};
     }
     *more = tomb != NULL && tomb->seq < log->round_next;

@@ -75,11 +75,13 @@ void lineage_restore(struct lineage *lineage, struct reader *in, uint64_t last,
     lineage->limit = reader_u64(in);
     lineage->since = reader_u64(in);
     lineage->restored = reader_u64(in);
+    /* All that is there comes with this restart, also what was made between an
+     * earlier one and the file: a copy of the file may be as old as that. */
+    lineage->restored = newest;
     /* Restored twice and no peer met in between: the first time counts. */
     if (lineage->unproven)
         return;
     lineage->unproven = true;
     lineage->limit = last;
     lineage->since = lineage->incarnation;
-    lineage->restored = newest;
 }

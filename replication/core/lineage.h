@@ -30,7 +30,7 @@ struct lineage {
     uint64_t limit;        /* Then: nobody can have followed us beyond, */
     uint64_t since;        /* who follows a later incarnation than this has
                               moved on, */
-    stamp_t restored;      /* and what is newer was made here since. */
+    stamp_t restored;      /* and what is newer was made since the last time. */
 };
 
 /* The same of the peer, from its hello. */

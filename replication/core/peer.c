@@ -3,6 +3,7 @@
  * of turn: that link ends, and nothing else happens. */
 #include "replication/core/peer.h"
 
+#include "replication/core/rules.h"
 #include "src/base/invariant.h"
 
 #include <string.h>
@@ -224,10 +225,10 @@ static enum peer_state accept_link(struct peer *p, const struct peer_event *ev,
 static enum peer_refusal objection_to_any(const struct peer *p,
                                           const struct peer_hello *hello)
 {
-    if (hello->version_min > p->config.version_max ||
-        hello->version_max < p->config.version_min)
+    if (RULE(VERSION) && (hello->version_min > p->config.version_max ||
+                          hello->version_max < p->config.version_min))
         return PEER_REFUSE_VERSION;
-    if (!slice_equal(hello->pair, p->config.pair))
+    if (RULE(NAME) && !slice_equal(hello->pair, p->config.pair))
         return PEER_REFUSE_PAIR_NAME;
     if (hello->node == p->config.node)
         return PEER_REFUSE_SELF;
@@ -242,10 +243,10 @@ static enum peer_refusal objection(const struct peer *p,
 
     if (reason != PEER_OK)
         return reason;
-    if (p->link != PEER_NO_LINK && hello->node != p->node)
+    if (RULE(THIRD) && p->link != PEER_NO_LINK && hello->node != p->node)
         return PEER_REFUSE_PAIRED;
     /* A call that our peer made before it took the link that we have. */
-    if (p->link != PEER_NO_LINK && hello->now_ns <= p->hello_ns)
+    if (RULE(AGAIN) && p->link != PEER_NO_LINK && hello->now_ns <= p->hello_ns)
         return PEER_REFUSE_CROSSED;
     /* Of two calls that cross, the one of the lower node stays. */
     if (greeting_link(p) != PEER_NO_LINK && p->config.node < hello->node)
@@ -270,7 +271,7 @@ static enum peer_state refuse(struct peer *p, const struct peer_event *ev,
 /* Both sides have both hellos and come to opposite answers. */
 static unsigned choose_bit(const struct peer *p, const struct peer_hello *hello)
 {
-    if (hello->node_bit != p->node_bit)
+    if (hello->node_bit != p->node_bit || !RULE(BIT))
         return p->node_bit;
     if (hello->node_bit_fixed != p->node_bit_fixed)
         return hello->node_bit_fixed ? 1 - p->node_bit : p->node_bit;
@@ -504,7 +505,8 @@ static bool is_open(const struct peer_link *link)
 static bool silent(const struct peer *p, const struct peer_link *link,
                    uint64_t now_ns)
 {
-    return is_open(link) && now_ns >= link->heard_ns + p->config.dead_ns;
+    return RULE(SILENT) && is_open(link) &&
+           now_ns >= link->heard_ns + p->config.dead_ns;
 }
 
 static enum peer_state end_silent(struct peer *p, const struct peer_event *ev,

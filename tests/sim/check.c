@@ -6,6 +6,7 @@
 #include "tests/sim/sim.h"
 
 #include "replication/node_inner.h"
+#include "src/base/memory.h"
 #include "src/base/number.h"
 
 #include <stdarg.h>
@@ -13,20 +14,28 @@
 
 #define SAMPLES_PER_STEP 6
 #define DIGEST_GROUPS 64
+#define HEAP_GROWTH_MAX (4 * MIB)
 #define EXPIRY_SLACK_NS (2 * NS_PER_S)
+/* Below that lives are left as they are. */
+#define CLOCKS_AGREE_NS ((int64_t)NS_PER_S / 2)
 #define NEARLY_NS (4 * NS_PER_S) /* Clocks and ends of lives are rounded. */
 
 bool check_that(struct world *world, enum check check, bool holds,
                 const char *format, ...)
 {
     va_list args;
+    int used;
 
     world->checks[check]++;
     if (holds || world->failed)
         return holds;
     world->failed = true;
+    used =
+        snprintf(world->failure, sizeof(world->failure),
+                 "I%u %s: ", counts_check_law(check), counts_check_name(check));
     va_start(args, format);
-    vsnprintf(world->failure, sizeof(world->failure), format, args);
+    vsnprintf(world->failure + used, sizeof(world->failure) - (size_t)used,
+              format, args);
     va_end(args);
     world_trace(world, "FAILED: %s", world->failure);
     return false;
@@ -34,17 +43,34 @@ bool check_that(struct world *world, enum check check, bool holds,
 
 /* ---- at every step ---- */
 
+static void check_intact(struct world *world, const struct host *host,
+                         const struct key_history *key,
+                         const struct holding *holding)
+{
+    const struct version *version = history_find(key, holding->stamp);
+
+    if (version != NULL && version->content != 0)
+        check_that(world, CHECK_INTACT, version->content == holding->content,
+                   "host %u holds %s @%llx with another value", host->index,
+                   key->name, (unsigned long long)holding->stamp);
+}
+
 static void check_own_writes(struct world *world, struct host *host,
                              const struct key_history *key)
 {
     struct holding holding = host_holds(host, key->hash);
     stamp_t own = key->own[host->index];
+    bool kept;
 
     if (!holding.live)
         return;
-    check_that(world, CHECK_OWN_WRITES,
-               key->own_removed[host->index] ? holding.stamp > own
-                                             : holding.stamp >= own,
+    check_intact(world, host, key, &holding);
+    kept = key->own_removed[host->index] ? holding.stamp > own
+                                         : holding.stamp >= own;
+    /* What it let go does not protect from one that begins anew, slow. */
+    if (key->let_go[host->index] >= own)
+        kept |= history_is_later(key, holding.stamp, own);
+    check_that(world, CHECK_OWN_WRITES, kept,
                "host %u holds %s @%llx, but %s it @%llx itself", host->index,
                key->name, (unsigned long long)holding.stamp,
                key->own_removed[host->index] ? "removed" : "set",
@@ -65,8 +91,41 @@ static void check_bounds(struct world *world, struct host *host)
                (unsigned long long)log.ring_used);
     if (log.floors > 0)
         world->floors_rose = true;
-    if (host->node->not_kept > 0)
+    world->faults[FAULT_TOMBS_FULL] += log.overflows - host->overflows;
+    host->overflows = log.overflows;
+    world->faults[FAULT_NOT_KEPT] += host->node->not_kept - host->not_kept;
+    host->not_kept = host->node->not_kept;
+    if (host->not_kept > 0)
         world->crowded = true;
+}
+
+/* The clock of versions is above all that the host has seen. */
+static void check_above(struct world *world, struct host *host,
+                        const struct key_history *key)
+{
+    struct holding holding = host_holds(host, key->hash);
+
+    if (holding.live)
+        check_that(world, CHECK_ABOVE,
+                   stamp_last(engine_stamp_clock(host->engine)) >=
+                       holding.stamp,
+                   "host %u holds %s @%llx, above its clock", host->index,
+                   key->name, (unsigned long long)holding.stamp);
+}
+
+/* What nodes take beside the items: all of it when they are made, but for what
+ * a verify notes down and a larger table. */
+static void check_memory(struct world *world)
+{
+    struct heap_use use = heap_use();
+    size_t made = 0;
+
+    for (unsigned i = 0; i < HOSTS; i++)
+        made += world->hosts[i].up ? world->hosts[i].heap_bytes : 0;
+    check_that(world, CHECK_BYTES,
+               use.bytes <= world->heap.bytes + made + HEAP_GROWTH_MAX,
+               "the nodes hold %zu bytes, of which %zu from the start",
+               use.bytes - world->heap.bytes, made);
 }
 
 static bool reads_counter(struct world *world, unsigned index, uint64_t *value)
@@ -145,11 +204,15 @@ void check_step(struct world *world)
         if (!host->up)
             continue;
         check_bounds(world, host);
-        for (unsigned n = 0; n < SAMPLES_PER_STEP; n++)
-            check_own_writes(
-                world, host,
-                &world->keys[dice_below(&world->dice, world->knobs.keys)]);
+        for (unsigned n = 0; n < SAMPLES_PER_STEP; n++) {
+            const struct key_history *key =
+                &world->keys[dice_below(&world->dice, world->knobs.keys)];
+
+            check_own_writes(world, host, key);
+            check_above(world, host, key);
+        }
     }
+    check_memory(world);
     if (world->step % 16 == 0 && check_is_quiet(world))
         remember_barrier(world);
 }
@@ -202,6 +265,13 @@ static bool ends_soon(const struct host *host, const struct holding *holding)
            expiry_in_world(host, holding) < host->world->now_ns + NEARLY_NS;
 }
 
+static bool clocks_agree(const struct world *world)
+{
+    int64_t apart = (int64_t)(host_now(world, 0) - host_now(world, 1));
+
+    return world->knobs.clock_steps == 0 && llabs(apart) < CLOCKS_AGREE_NS;
+}
+
 static void check_expiries(struct world *world, const struct key_history *key,
                            const struct holding held[HOSTS])
 {
@@ -212,7 +282,7 @@ static void check_expiries(struct world *world, const struct key_history *key,
                "%s lives for ever on one host only", key->name);
     if (held[0].expires_at_s == 0)
         return;
-    if (world->knobs.offset_ns < NS_PER_S / 2) {
+    if (clocks_agree(world)) {
         check_that(world, CHECK_EXPIRY,
                    held[0].expires_at_s == held[1].expires_at_s,
                    "%s ends at %u and at %u", key->name, held[0].expires_at_s,
@@ -253,11 +323,15 @@ static void check_latest(struct world *world, const struct key_history *key,
                          unsigned index, const struct holding *holding)
 {
     const struct version *version;
+    bool latest;
 
     if (!holding->live)
         return;
     version = history_find(key, holding->stamp);
-    check_that(world, CHECK_LATEST, holding->stamp >= key->required,
+    latest = holding->stamp >= key->required ||
+             (key->ever_let_go >= key->required &&
+              history_is_later(key, holding->stamp, key->required));
+    check_that(world, CHECK_LATEST, latest,
                "host %u holds %s @%llx, behind @%llx", index, key->name,
                (unsigned long long)holding->stamp,
                (unsigned long long)key->required);
@@ -271,6 +345,11 @@ static void check_latest(struct world *world, const struct key_history *key,
                        version->stamp > key->gone_stamp,
                    "host %u holds %s @%llx, which rose from the dead", index,
                    key->name, (unsigned long long)holding->stamp);
+    if (world->floors_rose)
+        check_that(world, CHECK_FLOORED, latest,
+                   "host %u holds %s @%llx, behind @%llx", index, key->name,
+                   (unsigned long long)holding->stamp,
+                   (unsigned long long)key->required);
     if (version != NULL && !version->removed)
         check_that(world, CHECK_LATEST, version->content == holding->content,
                    "host %u holds %s @%llx with another value", index,
@@ -373,19 +452,21 @@ void check_fetched(struct host *host, const struct key_history *key,
                key->name, (unsigned long long)holding->stamp);
 }
 
-void check_handoff(struct world *world, struct host *host)
+void check_told(struct host *host, enum check check, stamp_t until)
 {
+    struct world *world = host->world;
     struct host *peer = &world->hosts[1 - host->index];
 
     for (unsigned i = 0; i < world->knobs.keys; i++) {
         const struct key_history *key = &world->keys[i];
         struct holding holding = host_holds(host, key->hash);
 
-        if (holding.live && holding.stamp <= host->handed &&
-            key->repeated_ns[host->index] < host->handed_ns &&
+        if (holding.live && holding.stamp <= until &&
+            (check != CHECK_HANDOFF ||
+             key->repeated_ns[host->index] < host->handed_ns) &&
             !ends_soon(host, &holding))
-            check_that(world, CHECK_HANDOFF, has_got(peer, key, &holding),
-                       "host %u handed off, but %s @%llx is not there",
+            check_that(world, check, has_got(peer, key, &holding),
+                       "host %u goes, but %s @%llx is not with its peer",
                        host->index, key->name,
                        (unsigned long long)holding.stamp);
     }

@@ -14,19 +14,21 @@ struct request {
     struct holding before;
 };
 
-static char value[VALUE_MAX];
+char client_value[VALUE_MAX];
 
 static size_t value_size(struct world *world)
 {
     const struct knobs *knobs = &world->knobs;
 
-    if (knobs->big_values && dice_percent(&world->dice, 10))
+    if (knobs->big_values && dice_percent(&world->dice, 10)) {
+        fault_count(world, FAULT_BIG_VALUE);
         return CODEC_WHOLE_VALUE_MAX + 1 +
                dice_below(&world->dice, VALUE_MAX - CODEC_WHOLE_VALUE_MAX - 1);
+    }
     return 1 + dice_below(&world->dice, knobs->value_max);
 }
 
-static size_t make_value(struct world *world)
+size_t client_make_value(struct world *world)
 {
     size_t size = value_size(world);
     uint64_t word = dice_next(&world->dice);
@@ -34,7 +36,7 @@ static size_t make_value(struct world *world)
     for (size_t at = 0; at < size; at += sizeof(word)) {
         size_t piece = size - at < sizeof(word) ? size - at : sizeof(word);
 
-        memcpy(value + at, &word, piece);
+        memcpy(client_value + at, &word, piece);
         word = word * 6364136223846793005u + 1;
     }
     return size;
@@ -76,11 +78,11 @@ static struct engine_write some_write(const struct request *request,
 
 static void store(struct request *request, enum engine_mode mode)
 {
-    size_t size = make_value(request->host->world);
+    size_t size = client_make_value(request->host->world);
     struct engine_write write = some_write(request, mode, size);
     stamp_t stamp;
 
-    (void)engine_store(request->host->client, &write, value, &stamp);
+    (void)engine_store(request->host->client, &write, client_value, &stamp);
 }
 
 /* With the version that some host holds, which may be another one. */
@@ -98,7 +100,7 @@ static void compare_and_set(struct request *request)
         write.cas = host_holds(seen, request->key->hash).cas;
     if (write.cas == STAMP_NONE)
         return;
-    outcome = engine_store(host->client, &write, value, &stamp);
+    outcome = engine_store(host->client, &write, client_value, &stamp);
     /* To make room may evict the very key: then it is not found. */
     check_that(
         world, CHECK_CAS,
@@ -112,7 +114,7 @@ static void compare_and_set(struct request *request)
 static void store_in_steps(struct request *request)
 {
     struct engine_thread *client = request->host->client;
-    size_t size = make_value(request->host->world);
+    size_t size = client_make_value(request->host->world);
     struct engine_write write = some_write(request, ENGINE_SET, size);
     struct item *item = NULL;
     size_t done = 0;
@@ -126,7 +128,7 @@ static void store_in_steps(struct request *request)
 
         if (room > size - done)
             room = size - done;
-        memcpy(space, value + done, room);
+        memcpy(space, client_value + done, room);
         done += room;
     }
     (void)engine_commit(client, &write, &item, &stamp);
@@ -192,6 +194,7 @@ static void flush(struct request *request)
         delay_s = 1 + dice_below(&world->dice, 4);
     else if (!world->knobs.flush)
         return;
+    fault_count(world, delay_s > 0 ? FAULT_FLUSHED_LATER : FAULT_FLUSHED);
     engine_flush(request->host->client, delay_s);
 }
 
@@ -275,7 +278,7 @@ void client_evict(struct world *world, unsigned index)
 {
     struct host *host = &world->hosts[index];
     const struct key_history *key =
-        &world->keys[dice_below(&world->evict_dice, world->knobs.keys)];
+        &world->keys[dice_below(&world->dice, world->knobs.keys)];
     struct journal *journal;
     struct holding holding;
 
@@ -373,6 +376,39 @@ static void count_on(struct request *request)
         world->counter += arith.delta;
 }
 
+/* What the reply tells of is the last that was made of the key here. */
+static void wait_if_asked(const struct request *request, uint64_t number)
+{
+    struct host *host = request->host;
+    struct holding after = host_holds(host, request->key->hash);
+
+    if (number == 0)
+        return;
+    if (after.live)
+        wait_for(host, request->key, after.stamp, false, number);
+    else if (request->key->own_removed[host->index])
+        wait_for(host, request->key, request->key->own[host->index], true,
+                 number);
+}
+
+/* Clients do something, one way or the other. */
+static void act(struct request *request)
+{
+    struct world *world = request->host->world;
+    uint64_t awaited = 0;
+
+    if (world->knobs.counting && request->key == &world->keys[0])
+        count_on(request);
+    else if (world->knobs.touching && dice_percent(&world->dice, 80))
+        prolong(request);
+    else if (dice_percent(&world->dice, world->knobs.talks))
+        awaited = talk_some(request->host, request->key, &request->before);
+    else
+        change(request);
+    remember(request);
+    wait_if_asked(request, awaited);
+}
+
 void client_work(struct world *world, unsigned index)
 {
     struct host *host = &world->hosts[index];
@@ -391,13 +427,7 @@ void client_work(struct world *world, unsigned index)
         if (engine_get(host->client, &request.engine_key, &view))
             engine_view_end(host->client, &view);
     } else {
-        if (world->knobs.counting && request.key == &world->keys[0])
-            count_on(&request);
-        else if (world->knobs.touching && dice_percent(&world->dice, 80))
-            prolong(&request);
-        else
-            change(&request);
-        remember(&request);
+        act(&request);
     }
     host->recorded = false;
     engine_thread_settle(host->client);

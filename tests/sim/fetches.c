@@ -34,7 +34,7 @@ static struct asked *free_place(struct host *host)
 
 void fetches_ask(struct world *world, unsigned index)
 {
-    struct dice *dice = &world->fetch_dice;
+    struct dice *dice = &world->dice;
     struct host *host = &world->hosts[index];
     struct host *peer = &world->hosts[1 - index];
     struct key_history *key = &world->keys[dice_below(dice, world->knobs.keys)];

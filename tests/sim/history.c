@@ -3,8 +3,8 @@
  * heard from between the engine and the node's journal. */
 #include "tests/sim/sim.h"
 
+#include "replication/node_inner.h"
 #include "src/base/hash.h"
-#include "src/base/memory.h"
 #include "src/engine/state.h"
 
 #include <string.h>
@@ -22,7 +22,7 @@ void history_init(struct world *world)
 void history_fini(struct world *world)
 {
     for (unsigned i = 0; i < world->knobs.keys; i++)
-        memory_free(&world->keys[i].versions);
+        keep_free(&world->keys[i].versions);
 }
 
 struct key_history *history_of(struct world *world, uint64_t hash)
@@ -40,11 +40,9 @@ static void add_version(struct key_history *key, stamp_t stamp, bool removed)
 {
     if (key->count == key->room) {
         size_t room = key->room != 0 ? 2 * key->room : 16;
-        struct version *more =
-            memory_resize(key->versions, room, sizeof(*more));
 
-        INVARIANT(more != NULL);
-        key->versions = more;
+        key->versions =
+            keep_resize(key->versions, room, sizeof(*key->versions));
         key->room = room;
     }
     key->versions[key->count++] =
@@ -68,13 +66,29 @@ static void check_stamp(struct host *host, stamp_t stamp)
                    (unsigned long long)world->barrier);
 }
 
+/* The log may lose something to make room. */
+static void look_at_log(struct host *host)
+{
+    struct journal_figures log;
+
+    journal_figures(host->node->log, &log);
+    if (log.last - log.confirmed >= log.ring_size)
+        fault_count(host->world, FAULT_RING_FULL);
+}
+
 static stamp_t on_record(void *ctx, struct stamp_clock *clock, uint64_t now_ns,
                          uint64_t hash, enum mutation_kind kind)
 {
     struct host *host = ctx;
     struct key_history *key = history_of(host->world, hash);
-    stamp_t stamp =
-        host->inner.record(host->inner.ctx, clock, now_ns, hash, kind);
+    stamp_t stamp;
+
+    look_at_log(host);
+    /* That rule lies in the engine; here what it made is not told. */
+    if (host->feeds && !RULE(ECHO))
+        stamp = stamp_next(clock, now_ns);
+    else
+        stamp = host->inner.record(host->inner.ctx, clock, now_ns, hash, kind);
 
     host->recorded = true;
     check_stamp(host, stamp);
@@ -101,6 +115,21 @@ static void on_repeat(void *ctx, uint64_t hash, stamp_t stamp)
     host->inner.repeat(host->inner.ctx, hash, stamp);
 }
 
+static void count_forgotten(const struct host *host,
+                            const struct key_history *key, stamp_t stamp)
+{
+    struct world *world = host->world;
+    const struct version *version = history_find(key, stamp);
+    bool ends = version != NULL && version->expires_ns != 0 &&
+                version->expires_ns < world->now_ns + NS_PER_S;
+    bool known = journal_knows(host->node->log, stamp);
+
+    if (!ends)
+        fault_count(world, FAULT_EVICTED);
+    if (!known)
+        fault_count(world, ends ? FAULT_EXPIRED_EARLY : FAULT_EVICTED_EARLY);
+}
+
 static void on_forget(void *ctx, uint64_t hash, stamp_t stamp)
 {
     struct host *host = ctx;
@@ -112,6 +141,7 @@ static void on_forget(void *ctx, uint64_t hash, stamp_t stamp)
         key->ever_let_go = stamp;
     world_trace(host->world, "host %u forgets %s @%llx", host->index, key->name,
                 (unsigned long long)stamp);
+    count_forgotten(host, key, stamp);
     host->inner.forget(host->inner.ctx, hash, stamp);
 }
 
@@ -186,6 +216,15 @@ const struct version *history_find(const struct key_history *key, stamp_t stamp)
     return NULL;
 }
 
+bool history_is_later(const struct key_history *key, stamp_t stamp,
+                      stamp_t than)
+{
+    const struct version *one = history_find(key, stamp);
+    const struct version *other = history_find(key, than);
+
+    return one != NULL && other != NULL && one > other;
+}
+
 /* What the survivor of a crash knows of a key. What only the other one had is
  * lost, and nobody can be asked for it; so is what was removed and told, as
  * whoever starts again with a slow clock knows nothing of it. */
@@ -241,10 +280,39 @@ void history_go_back(struct world *world, unsigned index)
     }
 }
 
+void history_doubt(struct world *world, unsigned index)
+{
+    for (unsigned i = 0; i < world->knobs.keys; i++) {
+        struct key_history *key = &world->keys[i];
+        size_t gone = key->gone;
+        stamp_t let_go = key->let_go[index];
+
+        lose(world, key, index);
+        key->gone = gone;
+        key->let_go[index] = let_go;
+    }
+}
+
+/* Gone, or soon to be, on both hosts and in good order. */
+static bool is_forgotten(const struct key_history *key)
+{
+    const struct version *last = history_find(key, key->required);
+
+    return last == NULL || last->removed || last->expires_ns != 0 ||
+           key->ever_let_go >= key->required;
+}
+
 void history_stop(struct world *world, unsigned index)
 {
     for (unsigned i = 0; i < world->knobs.keys; i++) {
-        world->keys[i].own[index] = STAMP_NONE;
-        world->keys[i].own_removed[index] = false;
+        struct key_history *key = &world->keys[i];
+
+        key->own[index] = STAMP_NONE;
+        key->own_removed[index] = false;
+        if (!is_forgotten(key))
+            continue;
+        /* Whoever begins anew, with a slow clock, knows nothing of it. */
+        key->required = STAMP_NONE;
+        key->own[1 - index] = STAMP_NONE;
     }
 }

@@ -8,18 +8,17 @@
 
 #include <string.h>
 
-#define IN_STEP 8192 /* Bytes read at once. */
 #define TIMEOUT_NS MS(1000)
 #define UPKEEP_ROUNDS_MAX 100
 
+/* Both stay on the grid of time. */
 uint64_t host_now(const struct world *world, unsigned index)
 {
-    const struct knobs *knobs = &world->knobs;
+    int64_t lived_ms = (int64_t)((world->now_ns - START_NS) / NS_PER_MS);
+    int64_t drift_ns = lived_ms * world->knobs.drift_ppm[index];
 
-    if (index == 0)
-        return world->now_ns;
-    return knobs->offset_behind ? world->now_ns - knobs->offset_ns
-                                : world->now_ns + knobs->offset_ns;
+    return world->now_ns + (uint64_t)world->ahead_ns[index] +
+           (uint64_t)(drift_ns / (int64_t)QUANTUM_NS * (int64_t)QUANTUM_NS);
 }
 
 static uint64_t now(const struct host *host)
@@ -82,7 +81,7 @@ static void make_engine(struct host *host, const struct leaving *leaving)
         .item_bytes_max = knobs->memory_bytes / 2,
         .page_bytes = 64 * KIB,
         .growth = 2.0,
-        .table_power = 8,
+        .table_power = knobs->table_power,
         .node = knobs->same_bit ? 0 : host->index,
         .in_file = true,
         .file = host->world->left[host->index].file,
@@ -92,6 +91,8 @@ static void make_engine(struct host *host, const struct leaving *leaving)
 
     if (config.item_bytes_max > MIB)
         config.item_bytes_max = MIB;
+    if (host->index == 1 && knobs->unlike)
+        config.item_bytes_max = 32 * KIB;
     error = engine_new(&config, &host->engine);
     INVARIANT(error == 0);
     if (leaving == NULL)
@@ -112,6 +113,7 @@ static void make_node(struct host *host, const struct leaving *leaving)
 {
     struct world *world = host->world;
     const struct knobs *knobs = &world->knobs;
+    const struct release *release = &world->release[host->index];
     struct node_hooks hooks = {.ctx = host,
                                .dial = on_dial,
                                .listen = on_listen,
@@ -131,12 +133,17 @@ static void make_node(struct host *host, const struct leaving *leaving)
         .ring_entries = knobs->ring,
         .tombstones_max = knobs->tombstones,
         .bucket_bits = knobs->bucket_bits,
+        .features_off = release->features_off,
+        .confirm = host->talk.confirm,
+        .confirm_quick_ns = MS(20) + 2 * knobs->latency_ns,
         .random_seed = dice_next(&world->dice),
         .fetches = knobs->fetches ? host->fetches : NULL,
     };
     int error = node_new(&config, &hooks, &host->node);
 
     INVARIANT(error == 0);
+    host->node->peer.config.version_min = release->version_min;
+    host->node->peer.config.version_max = release->version_max;
     if (leaving != NULL) {
         error = node_restore(host->node,
                              slice_make(leaving->node, leaving->node_size));
@@ -147,38 +154,124 @@ static void make_node(struct host *host, const struct leaving *leaving)
     host->inner = journal_hooks(host->node->log);
 }
 
+static void choose_release(struct world *world, unsigned index)
+{
+    struct release *release = &world->release[index];
+    unsigned roll = (unsigned)dice_below(&world->dice, 3);
+
+    *release = (struct release){.version_min = MESSAGE_PROTOCOL_VERSION,
+                                .version_max = MESSAGE_PROTOCOL_VERSION};
+    if (!world->upgrade[index])
+        return;
+    world->upgrade[index] = false;
+    if (roll == 0) {
+        fault_count(world, FAULT_OLD_PEER);
+        release->features_off = dice_next(&world->dice) | 1;
+    } else if (roll == 1 || world->healing) {
+        fault_count(world, FAULT_NEW_PEER);
+        release->version_max++;
+    } else {
+        fault_count(world, FAULT_ALIEN_PEER);
+        release->version_max++;
+        release->version_min = release->version_max;
+    }
+    world_trace(world, "host %u is another release (%u)", index, roll);
+}
+
+bool host_is_alien(const struct host *host)
+{
+    return host->up &&
+           host->node->peer.config.version_min > MESSAGE_PROTOCOL_VERSION;
+}
+
+/* The ends of lives, and a flush to come, are of the clock that they were made
+ * by, and of two nodes on one host the one with the later clock counts as the
+ * later one, where somebody comes back with data. */
+static void set_clock(struct world *world, unsigned index, bool empty)
+{
+    const struct knobs *knobs = &world->knobs;
+    int64_t hours = 1 + (int64_t)dice_below(&world->dice, 6);
+    bool nobody_comes_back =
+        knobs->suspends == 0 && knobs->warm == 0 && knobs->upgrades == 0;
+
+    if (!dice_percent(&world->dice, knobs->clock_steps) ||
+        (!empty && (knobs->expiry || knobs->flush_later || knobs->counting)))
+        return;
+    if (nobody_comes_back && dice_percent(&world->dice, 50))
+        hours = -hours;
+    world->ahead_ns[index] += hours * (int64_t)MS(3600000);
+    fault_count(world, FAULT_CLOCK_SET);
+    world_trace(world, "host %u has its clock set by %lld h", index,
+                (long long)hours);
+}
+
+/* A start for which memory does not suffice comes to nothing, and that is all
+ * it comes to. */
+static void start_in_vain(struct world *world)
+{
+    const struct node_hooks hooks = {.ctx = NULL};
+    struct engine_config with = {.memory_bytes = 1 * MIB,
+                                 .item_bytes_max = 64 * KIB,
+                                 .page_bytes = 64 * KIB,
+                                 .table_power = 8};
+    struct node_config config = {.node = 1,
+                                 .incarnation = 1,
+                                 .pair = "sim",
+                                 .dead_ms = 1000,
+                                 .ring_entries = 2,
+                                 .tombstones_max = 1};
+    uint64_t failures = heap_failures();
+    struct node *node;
+
+    heap_fail(1 + (unsigned)dice_below(&world->dice, 30),
+              dice_next(&world->dice));
+    if (engine_new(&with, &config.engine) == 0) {
+        if (node_new(&config, &hooks, &node) == 0)
+            node_free(&node);
+        engine_free(&config.engine);
+    }
+    heap_fail(0, 0);
+    world->faults[FAULT_NO_START] += heap_failures() > failures;
+}
+
 void host_boot(struct world *world, unsigned index)
 {
     struct host *host = &world->hosts[index];
     struct leaving *leaving = restart_choose(world, index);
     unsigned life = host->life + 1;
 
+    if (world->knobs.no_memory > 0)
+        start_in_vain(world);
+    if (life > 1)
+        set_clock(world, index, leaving == NULL);
+    if (world->knobs.drift_ppm[index] != 0)
+        fault_count(world, FAULT_CLOCK_DRIFTS);
+    choose_release(world, index);
     *host =
         (struct host){.world = world, .index = index, .up = true, .life = life};
     for (unsigned i = 0; i < NODE_LINKS_MAX; i++)
         host->links[i].conn = -1;
+    host->heap_bytes = heap_use().bytes;
     make_engine(host, leaving);
+    talk_prepare(host);
     fetches_boot(host);
     make_node(host, leaving);
     restart_taken(leaving);
     history_listen(host);
     make_client(host);
+    talk_open(host);
+    host->heap_bytes = heap_use().bytes - host->heap_bytes;
     world_trace(world, "host %u boots", index);
     node_start(host->node, now(host));
-}
-
-static void free_link(struct host_link *link)
-{
-    memory_free(&link->out);
-    memory_free(&link->in);
-    *link = (struct host_link){.conn = -1};
 }
 
 void host_fini(struct host *host)
 {
     for (unsigned i = 0; i < NODE_LINKS_MAX; i++)
-        free_link(&host->links[i]);
+        link_free(&host->links[i]);
+    talk_close(host);
     node_free(&host->node);
+    talk_fini(host);
     fetches_fini(host);
     if (host->client != NULL)
         engine_thread_free(&host->client);
@@ -245,6 +338,8 @@ static void stop_if_drained(struct host *host)
         return;
     world_trace(world, "host %u is down, %s", host->index,
                 told ? "all is told" : "not all is told");
+    if (told)
+        check_told(host, CHECK_STOPPED, STAMP_MAX);
     if (host->leaves)
         restart_leave(host);
     else if (told)
@@ -254,183 +349,7 @@ static void stop_if_drained(struct host *host)
     go_down(host, false);
 }
 
-/* ---- connections ---- */
-
-static int free_link_of(const struct host *host)
-{
-    for (int i = 0; i < NODE_LINKS_MAX; i++)
-        if (host->links[i].conn < 0)
-            return i;
-    return -1;
-}
-
-static void attach(struct host *host, int link, int conn, int end)
-{
-    host->links[link] = (struct host_link){.conn = conn, .end = end};
-    host->world->conns[conn].link[end] = link;
-    host->links[link].out = memory_new(1, OUT_BYTES);
-    INVARIANT(host->links[link].out != NULL);
-}
-
-static void dial_ends(struct host *host)
-{
-    struct world *world = host->world;
-    struct host *other = &world->hosts[1 - host->index];
-    int link = free_link_of(host);
-    int conn = -1;
-
-    host->dialing = false;
-    if (!world->partitioned && other->up && other->listening && link >= 0 &&
-        other->accepts < CONNS_MAX)
-        conn = wire_open(world, host->index, other->index);
-    if (conn < 0) {
-        node_dial_failed(host->node, now(host), "refused");
-        return;
-    }
-    attach(host, link, conn, 0);
-    world->conns[conn].link[1] = NODE_LINKS_MAX; /* Not picked up yet. */
-    other->accept[other->accepts++] = conn;
-    world_trace(world, "host %u connects (link %d)", host->index, link);
-    node_dialed(host->node, now(host), (unsigned)link);
-}
-
-static void pick_up(struct host *host)
-{
-    struct world *world = host->world;
-
-    for (unsigned i = 0; i < host->accepts; i++) {
-        int conn = host->accept[i];
-        int link = free_link_of(host);
-
-        if (link < 0 || !host->listening) {
-            wire_close(world, conn, 1);
-            continue;
-        }
-        attach(host, link, conn, 1);
-        world_trace(world, "host %u accepts (link %d)", host->index, link);
-        node_accepted(host->node, now(host), (unsigned)link);
-    }
-    host->accepts = 0;
-}
-
-static void link_ended(struct host *host, unsigned number, const char *why)
-{
-    struct host_link *link = &host->links[number];
-
-    world_trace(host->world, "host %u link %u ended: %s", host->index, number,
-                why);
-    wire_close(host->world, link->conn, link->end);
-    free_link(link);
-    node_lost(host->node, now(host), number, why);
-}
-
-/* ---- bytes ---- */
-
-static void make_in_room(struct host_link *link, size_t wanted)
-{
-    char *more;
-
-    if (link->in_room >= wanted)
-        return;
-    more = memory_resize(link->in, wanted, 1);
-    INVARIANT(more != NULL);
-    link->in = more;
-    link->in_room = wanted;
-}
-
-static void keep_stamps(struct host *host, stamp_t before)
-{
-    /* The rule lies in the engine; here it is undone. */
-    if (!RULE(ABSORB))
-        atomic_store(&engine_stamp_clock(host->engine)->last, before);
-}
-
-/* Gives what has arrived to the node. */
-static void feed(struct host *host, unsigned number)
-{
-    struct host_link *link = &host->links[number];
-    stamp_t before = stamp_last(engine_stamp_clock(host->engine));
-    size_t needed = 0;
-    size_t taken = 1;
-
-    while (taken > 0 && link->in_size > 0) {
-        taken = node_received(host->node, now(host), number,
-                              slice_make(link->in, link->in_size), &needed);
-        link->in_size -= taken;
-        memmove(link->in, link->in + taken, link->in_size);
-    }
-    check_that(host->world, CHECK_BOUNDED,
-               needed <= CODEC_HEADER_BYTES + CODEC_MESSAGE_MAX,
-               "host %u wants %zu bytes for a frame", host->index, needed);
-    keep_stamps(host, before);
-}
-
-static void read_link(struct host *host, unsigned number)
-{
-    struct host_link *link = &host->links[number];
-    size_t budget = host->world->knobs.rate;
-    size_t size = 1;
-
-    while (size > 0 && budget > 0) {
-        size_t piece = 1 + dice_below(&host->world->dice, IN_STEP);
-
-        if (piece > budget)
-            piece = budget;
-        make_in_room(link, link->in_size + piece);
-        size = wire_read(host->world, link->conn, link->end,
-                         link->in + link->in_size, piece);
-        link->in_size += size;
-        budget -= size;
-        if (size > 0)
-            feed(host, number);
-    }
-    if (wire_has_ended(host->world, link->conn, link->end))
-        link_ended(host, number, "by the other end");
-}
-
-/* Writes what the wire takes; true when all is out. */
-static bool write_link(struct host *host, unsigned number)
-{
-    struct host_link *link = &host->links[number];
-    struct world *world = host->world;
-    size_t rate = world->knobs.rate;
-
-    for (;;) {
-        size_t under_way = wire_pending(world, link->conn, link->end);
-        size_t size = link->out_size - link->out_sent;
-
-        if (size == 0) {
-            link->out_sent = 0;
-            link->out_size = node_output(host->node, now(host), number,
-                                         link->out, OUT_BYTES);
-            size = link->out_size;
-        }
-        if (size == 0)
-            return true;
-        if (under_way >= rate)
-            return false;
-        if (size > rate - under_way)
-            size = rate - under_way;
-        wire_write(world, link->conn, link->end, link->out + link->out_sent,
-                   size);
-        link->out_sent += size;
-    }
-}
-
-static void run_link(struct host *host, unsigned number)
-{
-    struct host_link *link = &host->links[number];
-    bool drained;
-
-    if (link->conn >= 0 && !link->closing)
-        read_link(host, number);
-    if (link->conn < 0)
-        return;
-    drained = write_link(host, number);
-    /* Whoever closes does not wait for one that does not read. */
-    if (link->closing && (drained || dice_percent(&host->world->dice, 20)))
-        link_ended(host, number, "by this end");
-}
+/* ---- a turn ---- */
 
 static void upkeep(struct host *host)
 {
@@ -448,15 +367,18 @@ void host_run(struct world *world, unsigned index)
 
     if (!host->up || world->now_ns < host->frozen_until_ns)
         return;
+    if (dice_percent(&world->dice, world->knobs.late)) {
+        fault_count(world, FAULT_LATE);
+        return;
+    }
+    rule_yields = world->knobs.yields;
     engine_thread_set_now(host->client, now(host));
     if (host->dialing && world->now_ns >= host->dial_due_ns)
-        dial_ends(host);
-    pick_up(host);
-    for (unsigned i = 0; i < NODE_LINKS_MAX; i++)
-        if (host->links[i].conn >= 0)
-            run_link(host, i);
+        links_dial(host);
+    links_run(host);
     if (now(host) >= node_deadline(host->node))
         node_tick(host->node, now(host));
+    waits_look(host);
     upkeep(host);
     orders_look(host);
     fetches_look(host);
@@ -501,4 +423,18 @@ struct holding host_holds(struct host *host, uint64_t hash)
                                .expires_at_s = view.expires_at_s};
     engine_view_end(host->client, &view);
     return holding;
+}
+
+uint64_t host_bytes(struct host *host)
+{
+    uint64_t bytes = 0;
+    struct engine_view view;
+
+    for (unsigned i = 0; host->up && i < host->world->knobs.keys; i++) {
+        if (!engine_find(host->client, host->world->keys[i].hash, &view))
+            continue;
+        bytes += view.value_size;
+        engine_view_end(host->client, &view);
+    }
+    return bytes;
 }

@@ -30,8 +30,8 @@ void restart_init(struct world *world)
 static void forget(struct leaving *leaving)
 {
     leaving->there = false;
-    memory_free(&leaving->engine);
-    memory_free(&leaving->node);
+    keep_free(&leaving->engine);
+    keep_free(&leaving->node);
 }
 
 void restart_fini(struct world *world)
@@ -46,8 +46,7 @@ void restart_fini(struct world *world)
 
 static void begin(struct writer *out, char **bytes, size_t size)
 {
-    *bytes = memory_new(1, size);
-    INVARIANT(*bytes != NULL);
+    *bytes = keep_new(1, size);
     writer_init(out, *bytes, size);
 }
 
@@ -71,15 +70,15 @@ void restart_leave(struct host *host)
     leaving->engine_size = end(&out);
     leaving->there = true;
     leaving->met = host->met;
+    leaving->unproven = host->node->line.unproven;
     leaving->last_stamp = host->last_stamp;
     world_trace(host->world, "host %u leaves its data", host->index);
 }
 
 static char *copy_of(const char *bytes, size_t size)
 {
-    char *copy = memory_new(1, size);
+    char *copy = keep_new(1, size);
 
-    INVARIANT(copy != NULL);
     memcpy(copy, bytes, size);
     return copy;
 }
@@ -130,17 +129,22 @@ struct leaving *restart_choose(struct world *world, unsigned index)
     if (left->there && !goes_back &&
         (world->knobs.counting || !dice_percent(&world->dice, 10))) {
         world_trace(world, "host %u comes back with its data", index);
+        fault_count(world, FAULT_CAME_BACK);
+        if (left->unproven && world->knobs.copies > 0)
+            history_doubt(world, index);
         if (dice_percent(&world->dice, world->knobs.copies))
             copy(world, &world->copied[index], left);
         return left;
     }
     forget(left); /* What it left is lost. */
     if (!goes_back) {
+        fault_count(world, FAULT_LOST_DATA);
         history_crash(world, index);
         return NULL;
     }
     history_go_back(world, index);
     world_trace(world, "host %u is given an old copy of its data", index);
+    fault_count(world, FAULT_WENT_BACK);
     copy(world, left, &world->copied[index]);
     left->met = false;
     left->last_stamp = STAMP_NONE;

@@ -3,11 +3,12 @@
  * that are made up. Everything that happens follows from a seed, so a failure
  * is a number that can be run again.
  *
- * sim.c runs seeds, world.c makes things happen, wire.c carries bytes,
- * host.c drives one node as the daemon would, orders.c is its operator,
- * restart.c keeps what one leaves for its next life, client.c makes changes,
- * fetches.c asks for what a host has not got yet, history.c remembers what was
- * acknowledged, check.c holds nodes to it. */
+ * sim.c runs seeds, knobs.c says what is in them, world.c makes things happen,
+ * faults.c bad ones, wire.c carries bytes, host.c drives one node as the daemon
+ * would, links.c its connections, orders.c is its operator, stranger.c is
+ * nobody's peer, restart.c keeps what a host leaves for its next life, heap.c
+ * its memory. client.c makes changes, history.c remembers what was
+ * acknowledged, check.c holds nodes to it, and counts.c tells how often. */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
@@ -15,6 +16,7 @@
 #include "replication/core/rules.h"
 #include "replication/node.h"
 #include "src/base/invariant.h"
+#include "tests/sim/heap.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,37 +32,124 @@
  * a node bit, and would else make equal stamps here, as all happens on a grid
  * of time. */
 #define QUANTUM_NS 131072ull
+#define START_NS (1700000000ull * NS_PER_S / QUANTUM_NS * QUANTUM_NS)
 #define MS(n) ((n)*1000000ull / QUANTUM_NS * QUANTUM_NS)
 
 /* ---- what can be checked, each counted ---- */
 
+/* What must hold; 1 to 12 as the design numbers them. */
+#define LAW_TABLE(X) \
+    X(1, "both nodes hold the same of a key") \
+    X(2, "what is held is the latest that was accepted") \
+    X(3, "nothing is older than its removal or a flush") \
+    X(4, "below a floor there are misses, and no older values") \
+    X(5, "counters add up") \
+    X(6, "a cas succeeds against its own version only") \
+    X(7, "log, tombstones, buffers and memory stay inside their bounds") \
+    X(8, "no client waits for the peer in async mode") \
+    X(9, "all is told in bounded time, and nothing is left over") \
+    X(10, "the clock of versions rises, above all that was seen") \
+    X(11, "digests are equal where contents are, and only there") \
+    X(12, "what was acknowledged before a handoff or a stop is at the peer") \
+    X(13, "what was answered in applied mode is at the peer by then") \
+    X(14, "who does not belong to the pair is refused and changes nothing") \
+    X(15, "the node keeps to its driver's rules, and gives back its memory")
+#define LAWS 15
+
 #define CHECK_TABLE(X) \
-    X(SAME, "both hosts hold the same version of a key") \
-    X(EVERYWHERE, "what one host holds the other holds, or let go") \
-    X(LATEST, "what is held is the latest version written") \
-    X(REMOVED, "what was removed last is not there") \
-    X(KEPT, "what was written last is there, unless it was let go") \
-    X(OWN_WRITES, "no host falls behind its own acknowledged changes") \
-    X(RISING, "the stamps of a host rise, above what it holds") \
-    X(LATER_WINS, "after both have met, later stamps are higher") \
-    X(FLUSHED, "nothing older than a flush is there, and both know it") \
-    X(CAS, "a cas succeeds against its own version only") \
-    X(BOUNDED, "log and tombstones stay inside their bounds") \
-    X(QUIET, "when all is told nothing is left over") \
-    X(ONE_LINK, "one link and no other remains") \
-    X(EXPIRY, "both hosts agree on the end of a life") \
-    X(DIGEST, "digests are equal where contents are, and only there") \
-    X(VERIFY, "verify finds what differs and nothing else") \
-    X(COUNTED, "a counter is all that was counted, on both hosts") \
-    X(HOOKS, "the node keeps to its driver's rules") \
-    X(FETCHED, "what was fetched from the peer is there") \
-    X(HANDOFF, "what a handoff found acknowledged is at the peer")
+    X(SAME, 1, "both hosts hold the same version of a key") \
+    X(INTACT, 1, "a version has one content wherever it is held") \
+    X(EVERYWHERE, 1, "what one host holds the other holds, or let go") \
+    X(EXPIRY, 1, "both hosts agree on the end of a life") \
+    X(LATEST, 2, "what is held is the latest version written") \
+    X(KEPT, 2, "what was written last is there, unless it was let go") \
+    X(FETCHED, 2, "what was fetched from the peer is there") \
+    X(OWN_WRITES, 2, "no host falls behind its own acknowledged changes") \
+    X(REMOVED, 3, "what was removed last is not there") \
+    X(FLUSHED, 3, "nothing older than a flush is there, and both know it") \
+    X(FLOORED, 4, "where a floor rose nothing old is there") \
+    X(COUNTED, 5, "a counter is all that was counted, on both hosts") \
+    X(CAS, 6, "a cas succeeds against its own version only") \
+    X(BOUNDED, 7, "log and tombstones stay inside their bounds") \
+    X(BYTES, 7, "buffers and memory stay inside their bounds") \
+    X(AT_ONCE, 8, "a client is answered at once in async mode") \
+    X(QUIET, 9, "when all is told nothing is left over") \
+    X(ONE_LINK, 9, "one link and no other remains") \
+    X(RISING, 10, "the stamps of a host rise, above what it holds") \
+    X(ABOVE, 10, "the clock is above every version that is held") \
+    X(LATER_WINS, 10, "after both have met, later stamps are higher") \
+    X(DIGEST, 11, "digests are equal where contents are, and only there") \
+    X(VERIFY, 11, "verify finds what differs and nothing else") \
+    X(HANDOFF, 12, "what a handoff found acknowledged is at the peer") \
+    X(STOPPED, 12, "what was acknowledged before a clean stop is at the peer") \
+    X(APPLIED, 13, "what was answered in applied mode is at the peer by then") \
+    X(REFUSED, 14, "who does not belong to the pair is no part of it") \
+    X(HOOKS, 15, "the node keeps to its driver's rules") \
+    X(FREED, 15, "what was taken from the heap is given back")
 
 enum check {
-#define X(name, words) CHECK_##name,
+#define X(name, law, words) CHECK_##name,
     CHECK_TABLE(X)
 #undef X
         CHECKS
+};
+
+/* ---- what goes wrong, each counted ---- */
+
+#define FAULT_TABLE(X) \
+    X(RESET, "a connection is reset") \
+    X(CUT, "...in the middle of a frame") \
+    X(STALLED, "one way of a connection stalls") \
+    X(PARTED, "the hosts are cut off from each other") \
+    X(CROSSED, "both dial at once") \
+    X(TWICE, "a host connects while its last connection is still held") \
+    X(FROZEN, "a host freezes") \
+    X(CRASHED, "a host crashes, and comes back empty") \
+    X(VANISHED, "...without a word to its peer") \
+    X(CRASHED_SYNCING, "...while a resync is under way") \
+    X(STOPPED, "a host stops in order") \
+    X(SUSPENDED, "a host is gone, but leaves its data") \
+    X(CAME_BACK, "a host comes back with its data") \
+    X(WENT_BACK, "a host comes back with data of an earlier life") \
+    X(LOST_DATA, "what a host left is lost") \
+    X(CLOCK_SET, "a clock is set, by up to hours") \
+    X(CLOCK_DRIFTS, "a host lives with a clock that drifts") \
+    X(RING_FULL, "the log loses a change that is not confirmed") \
+    X(TOMBS_FULL, "a tombstone becomes a floor") \
+    X(EVICTED, "an item is evicted") \
+    X(EVICTED_EARLY, "...which the peer has not confirmed") \
+    X(EXPIRED_EARLY, "an item ends that the peer has not confirmed") \
+    X(NOT_KEPT, "there is no room for what the peer sends") \
+    X(FLUSHED, "flush_all at once") \
+    X(FLUSHED_LATER, "flush_all with a delay") \
+    X(BIG_VALUE, "a value goes in parts") \
+    X(NO_MEMORY, "an allocation fails while a node runs") \
+    X(NO_START, "an allocation fails while a node is made") \
+    X(GARBLED, "bytes change on the wire") \
+    X(TORN, "bytes get lost on the wire") \
+    X(OLD_PEER, "a host is an older release, with fewer features") \
+    X(NEW_PEER, "a host is a newer release, that knows this protocol, too") \
+    X(ALIEN_PEER, "a host is a release with another protocol") \
+    X(WRONG_PAIR, "a node of another pair dials in") \
+    X(THIRD_NODE, "a third node dials in") \
+    X(REPEATED, "an old hello of the peer comes once more") \
+    X(BABBLE, "somebody dials in and talks nonsense, or nothing") \
+    X(SHORT_WRITE, "a connection takes less than there is") \
+    X(LATE, "a host does not wake up in time") \
+    X(YIELD, "a node stops after every item") \
+    X(PAUSED, "shipping is paused") \
+    X(RESUMED, "...and resumed") \
+    X(RESYNCED, "a resync is ordered") \
+    X(VERIFIED, "a verify is ordered") \
+    X(REPAIRED, "...with repair") \
+    X(HANDED_OFF, "a handoff is ordered") \
+    X(DEGRADED, "a client of applied mode is answered unconfirmed")
+
+enum fault {
+#define X(name, words) FAULT_##name,
+    FAULT_TABLE(X)
+#undef X
+        FAULTS
 };
 
 /* ---- randomness ---- */
@@ -72,24 +161,35 @@ uint64_t dice_next(struct dice *dice);
 /* 0..n-1. */
 uint64_t dice_below(struct dice *dice, uint64_t n);
 bool dice_percent(struct dice *dice, unsigned percent);
+bool dice_mille(struct dice *dice, unsigned n);
+uint64_t dice_pick(struct dice *dice, const uint64_t *from, size_t count);
 
 /* ---- what a seed decides at the beginning ---- */
+
+enum world_ack {
+    WORLD_ASYNC,
+    WORLD_APPLIED, /* Replies wait until the peer has what they tell of... */
+    WORLD_PREFIX,  /* ...or those of every tenth key do. */
+};
 
 struct knobs {
     unsigned keys;
     size_t ring;
     size_t tombstones;
     unsigned bucket_bits;
+    unsigned table_power;
     uint64_t memory_bytes;
     size_t value_max;
     uint64_t latency_ns;
-    size_t rate;        /* Bytes per step and direction. */
-    uint64_t offset_ns; /* Host 1 is ahead by this... */
-    bool offset_behind; /* ...or behind. */
-    bool one_dials;     /* Host 0 only listens. */
-    bool same_bit;      /* Both start with node bit 0. */
+    size_t rate;       /* Bytes per step and direction. */
+    int64_t offset_ns; /* Host 1 is ahead by this. */
+    int64_t drift_ppm[HOSTS];
+    unsigned clock_steps; /* Percent of the starts with another clock. */
+    bool one_dials;       /* Host 0 only listens. */
+    bool same_bit;        /* Both start with node bit 0. */
     bool counting; /* The first key is a counter, and nobody loses memory. */
     bool touching; /* Nearly all that clients do is to prolong lives. */
+    bool unlike;   /* Host 1 takes no large items. */
     bool big_values, expiry, flush, flush_later;
     unsigned resets, stalls, freezes, crashes, partitions, stops; /* In 1000. */
     unsigned suspends;  /* In 1000: a stop without a farewell. */
@@ -97,9 +197,18 @@ struct knobs {
     unsigned copies;    /* ...and of the starts from one that was kept too. */
     unsigned verifies;  /* In 1000. */
     unsigned orders;    /* In 1000: pause, resume, resync, handoff. */
-    unsigned evictions; /* In 1000: of any key, for no other reason. */
     bool fetches;       /* Who joins serves at once. */
-    unsigned writes;    /* Percent of steps with client work. */
+    unsigned evictions; /* In 1000: of any key, for no other reason. */
+    unsigned garbles;   /* In 1000, as all these. */
+    unsigned no_memory;
+    unsigned strangers;
+    unsigned upgrades;
+    bool short_writes;
+    unsigned late; /* Percent of its turns that a host misses. */
+    bool yields;
+    unsigned talks; /* Percent of client work that is said in words. */
+    enum world_ack ack;
+    unsigned writes; /* Percent of steps with client work. */
     unsigned steps;
 };
 
@@ -162,6 +271,29 @@ struct asked {
     uint64_t pairings, timeouts;
 };
 
+#define WAITS_MAX 64
+
+/* A client whose reply waits. */
+struct waiting {
+    struct key_history *key;
+    stamp_t stamp;
+    bool removed;
+    uint64_t number; /* Of the change. */
+    uint64_t due_ns; /* In the world's time. */
+};
+
+/* Clients who say what they want in words. */
+struct talk {
+    struct commands *commands;
+    struct command_thread *thread;
+    struct session *session; /* NULL: it is to be opened. */
+    struct sink *sink;
+    struct confirm *confirm;
+    unsigned waiter;
+    struct waiting waits[WAITS_MAX];
+    unsigned waits_count;
+};
+
 struct host {
     struct world *world;
     unsigned index;
@@ -171,6 +303,9 @@ struct host {
     unsigned life;     /* Counts restarts. */
     struct engine *engine;
     struct engine_thread *client;
+    struct fetches *fetches;
+    struct asked asked[ASKED_MAX];
+    struct talk talk;
     struct node *node;
     struct journal inner; /* The node's. */
     bool listening;
@@ -184,9 +319,11 @@ struct host {
     uint64_t dial_due_ns;
     bool met; /* Has been paired in this life and all was told. */
     stamp_t last_stamp;
-    struct fetches *fetches;
-    struct asked asked[ASKED_MAX];
-    bool recorded; /* Something, and nobody has looked what it is. */
+    bool feeds;         /* The node with what has arrived. */
+    bool recorded;      /* Something, and nobody has looked what it is. */
+    size_t heap_bytes;  /* When it was made. */
+    uint64_t overflows; /* Of its tombstones, counted so far... */
+    uint64_t not_kept;  /* ...as is this. */
     unsigned accepts;
     int accept[CONNS_MAX];
     struct host_link links[NODE_LINKS_MAX];
@@ -201,6 +338,7 @@ struct leaving {
     char *node;
     size_t node_size;
     bool met;
+    bool unproven; /* It had met no peer since its own restart. */
     stamp_t last_stamp;
 };
 
@@ -228,21 +366,51 @@ struct key_history {
     stamp_t gone_stamp; /* ...up to this stamp. */
 };
 
+/* ---- others ---- */
+
+/* What a host can do, beside what all can. */
+struct release {
+    uint64_t features_off;
+    uint32_t version_min, version_max;
+};
+
+enum stranger_kind {
+    STRANGER_PAIR,  /* Of another pair... */
+    STRANGER_THIRD, /* ...of this one, which has two nodes... */
+    STRANGER_AGAIN, /* ...or one of the two, but long ago. */
+    STRANGER_BABBLE,
+    STRANGER_SILENT,
+    STRANGERS,
+};
+
+/* Who dials in and is not the peer; one at a time. */
+struct stranger {
+    int conn; /* -1: nobody. */
+    enum stranger_kind kind;
+    unsigned host; /* Whom it calls. */
+    uint64_t until_ns;
+    struct codec *codec;
+};
+
 /* ---- the world ---- */
 
 struct world {
     uint64_t seed;
     struct dice dice;
-    struct dice verify_dice; /* Of its own: verify changes nothing. */
-    struct dice operator;    /* Its own, lest other seeds change. */
-    struct dice evict_dice;
-    struct dice fetch_dice;
     struct knobs knobs;
     uint64_t now_ns;
     unsigned step;
     bool healing;
     bool partitioned;
     uint64_t partition_until_ns;
+    int64_t ahead_ns[HOSTS]; /* Of the world's time, but for the drift. */
+    bool upgrade[HOSTS];     /* It comes back as another release. */
+    struct release release[HOSTS];
+    unsigned no_memory_until; /* A step. */
+    unsigned no_memory_percent;
+    uint64_t heap_failures;
+    struct heap_use heap; /* When it began. */
+    struct stranger stranger;
     struct host hosts[HOSTS];
     struct leaving left[HOSTS];   /* By the last life. */
     struct leaving copied[HOSTS]; /* Of an earlier one, by an operator. */
@@ -254,6 +422,7 @@ struct world {
     bool floors_rose;   /* Misses are in order from then on. */
     bool crowded;       /* Something could not be kept. */
     uint64_t checks[CHECKS];
+    uint64_t faults[FAULTS];
     bool failed;
     char failure[256];
     bool tracing;
@@ -264,9 +433,45 @@ struct world {
 /* world.c */
 void world_init(struct world *world, uint64_t seed, bool tracing);
 void world_run(struct world *world);
+/* Both hosts are gone, and what is left over is looked at. */
+void world_end(struct world *world);
 void world_fini(struct world *world);
 __attribute__((format(printf, 2, 3))) void world_trace(struct world *world,
                                                        const char *format, ...);
+
+/* counts.c */
+struct counts {
+    uint64_t checks[CHECKS];
+    uint64_t faults[FAULTS];
+    uint64_t seeds, failures;
+};
+void counts_add(struct counts *to, const struct world *world);
+void counts_join(struct counts *to, const struct counts *from);
+void counts_show(const struct counts *counts, bool each);
+const char *counts_check_name(enum check check);
+unsigned counts_check_law(enum check check);
+
+static inline void fault_count(struct world *world, enum fault fault)
+{
+    world->faults[fault]++;
+}
+
+/* knobs.c */
+void knobs_choose(struct world *world);
+
+/* faults.c */
+void faults_some(struct world *world);
+/* What can fail for want of memory runs between these. */
+void faults_begin(struct world *world);
+void faults_end(struct world *world);
+void faults_heal(struct world *world);
+
+/* stranger.c */
+void stranger_init(struct world *world);
+void stranger_fini(struct world *world);
+void stranger_dials(struct world *world);
+void stranger_run(struct world *world);
+void stranger_goes(struct world *world);
 
 /* check.c */
 /* Counts the check; when it does not hold the world fails. */
@@ -279,10 +484,11 @@ void check_end(struct world *world);
 /* Keys of which the hosts hold different versions; without those whose life
  * ends just now. */
 unsigned check_differing(struct world *world, bool lasting);
-void check_handoff(struct world *world, struct host *host);
 /* A host was to get what its peer held of a key. */
 void check_fetched(struct host *host, const struct key_history *key,
                    const struct holding *holding);
+/* All that the host holds up to that stamp is with its peer. */
+void check_told(struct host *host, enum check check, stamp_t until);
 /* All is told and nothing is under way. */
 bool check_is_quiet(struct world *world);
 
@@ -299,6 +505,10 @@ void wire_reset(struct world *world, int conn);
 /* That end is gone without a word. */
 void wire_vanish(struct world *world, int conn, int end);
 size_t wire_pending(const struct world *world, int conn, int end);
+/* Changes a bit, or loses some bytes, of what that end wrote. False: there is
+ * nothing. */
+bool wire_garble(struct world *world, int conn, int end);
+bool wire_tear(struct world *world, int conn, int end);
 void wire_fini(struct world *world);
 
 /* host.c */
@@ -311,6 +521,15 @@ void host_suspend(struct world *world, unsigned index);
 void host_run(struct world *world, unsigned index);
 uint64_t host_now(const struct world *world, unsigned index);
 void host_fini(struct host *host);
+/* Of the values it holds. */
+uint64_t host_bytes(struct host *host);
+/* It speaks no version of the protocol that the other one does. */
+bool host_is_alien(const struct host *host);
+
+/* links.c */
+void links_dial(struct host *host);
+void links_run(struct host *host);
+void link_free(struct host_link *link);
 
 /* orders.c */
 void order_some(struct world *world);
@@ -338,6 +557,25 @@ void client_look(struct host *host);
 /* Nothing is under way: the counter begins, if it has not. */
 void client_begin_counting(struct world *world);
 
+/* Bytes to store, and how many. */
+extern char client_value[VALUE_MAX];
+size_t client_make_value(struct world *world);
+
+/* talk.c */
+void talk_prepare(struct host *host); /* Before there is a node. */
+void talk_open(struct host *host);
+void talk_close(struct host *host);
+void talk_fini(struct host *host);
+/* One request. Returns the number of the change that its reply waits for. */
+uint64_t talk_some(struct host *host, struct key_history *key,
+                   const struct holding *before);
+
+/* waits.c */
+void wait_for(struct host *host, struct key_history *key, stamp_t stamp,
+              bool removed, uint64_t number);
+/* Answers those who have waited long enough. */
+void waits_look(struct host *host);
+
 /* fetches.c */
 void fetches_boot(struct host *host);
 void fetches_fini(struct host *host);
@@ -356,10 +594,16 @@ void history_content(struct key_history *key, const struct holding *holding,
                      uint64_t expires_ns);
 const struct version *history_find(const struct key_history *key,
                                    stamp_t stamp);
+/* Was it made after the other one, whatever the clocks said? */
+bool history_is_later(const struct key_history *key, stamp_t stamp,
+                      stamp_t than);
 void history_crash(struct world *world, unsigned index);
 /* It begins with data of yesterday: what the other has removed since then must
  * not come back, though nobody remembers the removal any more. */
 void history_go_back(struct world *world, unsigned index);
+/* Of two restarts without a peer in between, a peer may still say that the data
+ * of the first was old; then all of the second goes. */
+void history_doubt(struct world *world, unsigned index);
 /* It has told everything: nothing may be lost. */
 void history_stop(struct world *world, unsigned index);
 

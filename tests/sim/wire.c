@@ -20,7 +20,7 @@ static void pipe_clear(struct pipe *pipe)
     while (segment != NULL) {
         struct segment *next = segment->next;
 
-        memory_free(&segment);
+        keep_free(&segment);
         segment = next;
     }
     *pipe = (struct pipe){.ended = pipe->ended};
@@ -56,8 +56,7 @@ void wire_write(struct world *world, int number, int end, const char *bytes,
 
     if (conn->reset)
         return;
-    segment = memory_new(1, sizeof(*segment) + size);
-    INVARIANT(segment != NULL);
+    segment = keep_new(1, sizeof(*segment) + size);
     segment->size = size;
     memcpy(segment->bytes, bytes, size);
     segment->due_ns = world->now_ns + world->knobs.latency_ns +
@@ -88,7 +87,7 @@ static void pop_segment(struct pipe *pipe)
     pipe->head = segment->next;
     if (pipe->head == NULL)
         pipe->tail = NULL;
-    memory_free(&segment);
+    keep_free(&segment);
 }
 
 size_t wire_read(struct world *world, int number, int end, char *to,
@@ -162,4 +161,50 @@ void wire_fini(struct world *world)
         pipe_clear(&world->conns[i].pipe[0]);
         pipe_clear(&world->conns[i].pipe[1]);
     }
+}
+
+/* ---- what a bad line does ---- */
+
+static struct segment *some_segment(struct world *world, struct pipe *pipe)
+{
+    struct segment *segment = pipe->head;
+    uint64_t skip = dice_below(&world->dice, 4);
+
+    while (segment != NULL && segment->next != NULL && skip-- > 0)
+        segment = segment->next;
+    return segment;
+}
+
+bool wire_garble(struct world *world, int number, int end)
+{
+    struct pipe *pipe = &conn_at(world, number)->pipe[end];
+    struct segment *segment = some_segment(world, pipe);
+    size_t at, size;
+
+    if (segment == NULL)
+        return false;
+    size = segment->size - segment->taken;
+    if (size > CODEC_HEADER_BYTES && dice_percent(&world->dice, 50))
+        size = CODEC_HEADER_BYTES; /* Where most likely a header is. */
+    at = segment->taken + dice_below(&world->dice, size);
+    segment->bytes[at] =
+        (char)(segment->bytes[at] ^ (1 << dice_below(&world->dice, 8)));
+    world_trace(world, "a bit changes on its way");
+    return true;
+}
+
+bool wire_tear(struct world *world, int number, int end)
+{
+    struct pipe *pipe = &conn_at(world, number)->pipe[end];
+    struct segment *segment = some_segment(world, pipe);
+    size_t lost;
+
+    /* Less than a frame: whole ones only get lost where somebody wants it. */
+    if (segment == NULL || segment->size - segment->taken < CODEC_HEADER_BYTES)
+        return false;
+    lost = 1 + dice_below(&world->dice, CODEC_HEADER_BYTES - 1);
+    segment->size -= lost;
+    pipe->size -= lost;
+    world_trace(world, "%zu bytes get lost on their way", lost);
+    return true;
 }

@@ -123,10 +123,22 @@ START_TEST(of_two_restarts_without_a_peer_the_first_counts)
     ck_assert_uint_eq(once.restored, 1000);
     ck_assert_uint_eq(once.since, OURS);
     ck_assert_uint_eq(twice.limit, 40);
-    ck_assert_uint_eq(twice.restored, 1000);
+    ck_assert_uint_eq(twice.since, OURS);
     once.unproven = false; /* It has met its peer. */
     twice = pass_on(&once, 60, 2000);
     ck_assert_uint_eq(twice.limit, 60);
+    ck_assert_uint_eq(twice.restored, 2000);
+}
+END_TEST
+
+/* A copy of the second file is no younger than that file, though no peer had
+ * been met: what it has may have been removed since. */
+START_TEST(all_that_a_restart_brought_goes_also_after_two)
+{
+    struct lineage before = {.incarnation = OURS};
+    struct lineage once = pass_on(&before, 40, 1000);
+    struct lineage twice = pass_on(&once, 60, 2000);
+
     ck_assert_uint_eq(twice.restored, 2000);
 }
 END_TEST
@@ -137,5 +149,6 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, data_of_nobody_only_joins_one_who_met_nobody);
     tcase_add_test(tests, later_numbers_are_larger);
     tcase_add_test(tests, of_two_restarts_without_a_peer_the_first_counts);
+    tcase_add_test(tests, all_that_a_restart_brought_goes_also_after_two);
 }
 UNIT_MAIN("lineage", add_tests)
