@@ -51,3 +51,9 @@ $(tests_unit_replication_test_codec_limits_OBJECTS): proto/replication.pb-c.h
 noinst_HEADERS += tests/unit/replication/played_peer.h
 check_PROGRAMS += tests/unit/replication/test_node_lies
 tests_unit_replication_test_node_lies_LDADD = $(LINK_REPLICATION) $(CHECK_LIBS)
+
+noinst_HEADERS += tests/unit/replication/codec_room.h
+check_PROGRAMS += tests/unit/replication/test_codec_bytes
+tests_unit_replication_test_codec_bytes_LDADD = $(LINK_REPLICATION) \
+	$(CHECK_LIBS)
+$(tests_unit_replication_test_codec_bytes_OBJECTS): proto/replication.pb-c.h
