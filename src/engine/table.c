@@ -14,6 +14,7 @@
 #define OVERFLOW_MAX ((uint64_t)1 << 30)
 #define GROW_AT_ONCE 1024u
 #define LINE_BYTES sizeof(struct bucket)
+#define PREFETCH_BYTES_MIN (2 * LINE_BYTES + 1) /* Three lines at least. */
 #define PREFETCH_BYTES_MAX 512u /* Of one item; the processor sees to more. */
 
 /* The table must hold items_max without going above the growth's mark. */
@@ -365,17 +366,16 @@ void table_prefetch_bucket(const struct table *table, uint64_t hash)
         1);
 }
 
-/* The header with the key, the line after it, where the value begins, and as
- * many as are known to follow. */
+/* An item begins anywhere in a line, and so it ends. What is waited for later
+ * costs more than a line for nothing. */
 static void prefetch_lines(const char *item, size_t bytes)
 {
     size_t at = LINE_BYTES;
 
     __builtin_prefetch(item, 1);
-    do {
+    for (; at < bytes; at += LINE_BYTES)
         __builtin_prefetch(item + at);
-        at += LINE_BYTES;
-    } while (at < bytes);
+    __builtin_prefetch(item + bytes - 1);
 }
 
 void table_prefetch_item(const struct table *table, uint64_t hash, size_t bytes)
@@ -385,6 +385,8 @@ void table_prefetch_item(const struct table *table, uint64_t hash, size_t bytes)
     unsigned mask = match_tags_racing(bucket->tags, table_tag(hash));
 
     bytes += ITEM_HEADER_BYTES;
+    if (bytes < PREFETCH_BYTES_MIN)
+        bytes = PREFETCH_BYTES_MIN;
     if (bytes > PREFETCH_BYTES_MAX)
         bytes = PREFETCH_BYTES_MAX;
     for (; mask != 0; mask &= mask - 1) {
