@@ -378,9 +378,13 @@ START_TEST(a_deep_pipeline_gives_way_and_is_counted)
     say(fd, requests);
     for (size_t i = 0; i < TIMES; i++)
         hear(fd, "VERSION 1.6.45\r\n");
+    /* A reply is counted when it has gone, and may be heard before; by the
+     * next one it is. */
+    say(fd, "version\r\n");
+    hear(fd, "VERSION 1.6.45\r\n");
     ck_assert_uint_ge(stat_of("conn_yields"), 1);
-    ck_assert_uint_eq(stat_of("bytes_read"), TIMES * 9);
-    ck_assert_uint_eq(stat_of("bytes_written"), TIMES * 16);
+    ck_assert_uint_eq(stat_of("bytes_read"), (TIMES + 1) * 9);
+    ck_assert_uint_ge(stat_of("bytes_written"), TIMES * 16);
     server_stats_reset(server);
     ck_assert_uint_eq(stat_of("bytes_read"), 0);
     ck_assert_uint_eq(stat_of("conn_yields"), 0);
