@@ -292,6 +292,23 @@ START_TEST(a_node_that_is_fed_serves_before_it_has_the_data)
 }
 END_TEST
 
+/* Nobody waits for the data, and the peer can still be asked for it. */
+START_TEST(a_node_that_is_fed_goes_on_joining)
+{
+    struct peer_hello hello = hello_of(60);
+
+    hello.feeds = true;
+    put_into(PEER_SEEKING, GREETING);
+    (void)hello_at(T0, 0, &hello);
+    for (unsigned i = 1; i < 100; i++) {
+        peer_heard(&peer, 0, T0 + i * 500 * NS_PER_MS);
+        ck_assert_str_eq(step_at(T0 + i * 500 * NS_PER_MS, PEER_SIG_TIME, 0),
+                         "");
+    }
+    ck_assert_int_eq(peer.state, PEER_JOINING);
+}
+END_TEST
+
 START_TEST(one_that_lost_who_fed_it_joins_again)
 {
     struct peer_hello hello = hello_of(60);
@@ -589,6 +606,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_silent_peer_costs_the_join_wait_and_no_more);
     tcase_add_test(tests, an_empty_peer_needs_no_joining);
     tcase_add_test(tests, a_node_that_is_fed_serves_before_it_has_the_data);
+    tcase_add_test(tests, a_node_that_is_fed_goes_on_joining);
     tcase_add_test(tests, one_that_lost_who_fed_it_joins_again);
     tcase_add_loop_test(tests, a_stranger_is_refused_in_words, 0,
                         COUNT_OF(strangers));

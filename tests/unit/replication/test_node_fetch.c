@@ -262,6 +262,33 @@ START_TEST(a_node_that_lost_its_link_joins_again)
 }
 END_TEST
 
+/* A lost its end of the link first, and calls B. */
+START_TEST(who_called_anew_is_asked_anew)
+{
+    struct fetch *old, *fetch;
+
+    join();
+    old = ask(late);
+    ck_assert(pass_on(&b, 0));
+    a.at_link[0] = NULL;
+    node_lost(a.node, now_ns, 0, "reset");
+    now_ns += NS_PER_MS;
+    a.dialing = true;
+    connect_to(&a, &b);
+    ck_assert(pass_on(&a, 0));
+    ck_assert_int_eq(status(&b).state, NODE_JOINING);
+    ck_assert(fetch_is_done(old));
+    fetch_drop(&old);
+    fetch = ask(late);
+    ck_assert_ptr_nonnull(fetch);
+    ck_assert(pass_on(&b, 1));
+    while (!fetch_is_done(fetch))
+        ck_assert(pass_on(&a, 0));
+    ck_assert(has(&b, late));
+    fetch_drop(&fetch);
+}
+END_TEST
+
 /* So that A is not taken for dead while it does not answer. */
 static void hear_heartbeat(void)
 {
@@ -380,7 +407,8 @@ START_TEST(who_counts_wrong_loses_the_link)
     deliver(&b, 0, slice_make(out, size));
     codec_free(&codec);
     ck_assert_int_eq(b.closing[0], !counts[_i].fine);
-    ck_assert_int_eq(fetch_is_done(fetches[1]), counts[_i].answered == 2 || !counts[_i].fine);
+    ck_assert_int_eq(fetch_is_done(fetches[1]),
+                     counts[_i].answered == 2 || !counts[_i].fine);
     fetch_drop(&fetches[0]);
     fetch_drop(&fetches[1]);
 }
@@ -493,6 +521,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, what_was_removed_here_does_not_come_back);
     tcase_add_test(tests, nobody_waits_for_a_link_that_is_lost);
     tcase_add_test(tests, a_node_that_lost_its_link_joins_again);
+    tcase_add_test(tests, who_called_anew_is_asked_anew);
     tcase_add_test(tests, a_wait_has_its_bound);
     tcase_add_test(tests, so_many_keys_and_no_more);
     tcase_add_test(tests, who_asks_for_more_loses_the_link);
