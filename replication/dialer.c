@@ -21,6 +21,7 @@ static void finish(struct dialer *dialer, int fd, const char *why)
 {
     (void)uv_timer_stop(&dialer->timer);
     dialer->state = DIALER_IDLE;
+    dialer->wait_ms = dialer->retry_wait_ms;
     if (!dialer->stopped)
         dialer->done(dialer->ctx, fd, why);
     else if (fd >= 0)
@@ -116,7 +117,7 @@ static int connect_to(const struct dialer *dialer, const struct address *there)
 
 static unsigned wait_ms(const struct dialer *dialer)
 {
-    unsigned each = DIALER_WAIT_MS / (unsigned)dialer->addresses.count;
+    unsigned each = dialer->wait_ms / (unsigned)dialer->addresses.count;
 
     return each > DIALER_ADDRESS_WAIT_MS ? each : DIALER_ADDRESS_WAIT_MS;
 }
@@ -213,6 +214,11 @@ static int look_up(struct dialer *dialer)
 int dialer_init(struct dialer *dialer)
 {
     dialer->state = DIALER_IDLE;
+    dialer->wait_ms = DIALER_WAIT_MS;
+    if (dialer->retry_wait_ms < DIALER_RETRY_WAIT_MS)
+        dialer->retry_wait_ms = DIALER_RETRY_WAIT_MS;
+    if (dialer->retry_wait_ms > DIALER_WAIT_MS)
+        dialer->retry_wait_ms = DIALER_WAIT_MS;
     dialer->timer.data = dialer;
     return uv_timer_init(dialer->loop, &dialer->timer) == 0 ? 0 : -ERR_SYSTEM;
 }
@@ -245,7 +251,7 @@ void dialer_start(struct dialer *dialer)
     if (address_is_numeric(dialer->host))
         (void)uv_timer_start(&dialer->timer, on_numeric, 0, 0);
     else if (look_up(dialer) == 0)
-        (void)uv_timer_start(&dialer->timer, on_time, DIALER_WAIT_MS, 0);
+        (void)uv_timer_start(&dialer->timer, on_time, dialer->wait_ms, 0);
     else
         (void)uv_timer_start(&dialer->timer, on_no_lookup, 0, 0);
 }

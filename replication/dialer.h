@@ -8,7 +8,8 @@
 
 #include <uv.h>
 
-#define DIALER_WAIT_MS 1000u        /* For all of a dial. */
+#define DIALER_WAIT_MS 1000u        /* For all of the first dial... */
+#define DIALER_RETRY_WAIT_MS 500u   /* ...and of each later one, at least. */
 #define DIALER_ADDRESS_WAIT_MS 250u /* For one address, at least. */
 
 /* Owned by the replication thread. */
@@ -36,6 +37,12 @@ struct dialer {
     uv_poll_t poll;
     struct address_list addresses;
     size_t next; /* Of addresses. */
+    /* Of this dial. When a network heals, the first packet of a dial that
+     * began before is lost, and comes again only after a second: the next dial
+     * is faster. The first is worth more patience, as its end opens an empty
+     * node to clients. */
+    unsigned wait_ms;
+    unsigned retry_wait_ms; /* Of the next ones. */
     int fd;
     bool connected;
     const char *why;

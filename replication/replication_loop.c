@@ -390,6 +390,8 @@ int replication_loop_init(struct replication *replication)
     replication->dialer.done = on_dialed;
     replication->dialer.resolved = on_resolved;
     replication->dialer.ctx = replication;
+    /* Who takes longer than half of that to answer can hardly stay a peer. */
+    replication->dialer.retry_wait_ms = (unsigned)(replication->dead_ms / 2);
     if (replication->listen_host_given)
         replication->dialer.sources = &replication->listener.addresses;
     return dialer_init(&replication->dialer);

@@ -492,8 +492,8 @@ static enum peer_state listen_failed(struct peer *p,
 {
     (void)out;
     p->listening = false;
-    p->listen_at_ns = ev->now_ns + PEER_BACKOFF_MAX_NS / 4 +
-                      ev->random % (PEER_BACKOFF_MAX_NS / 4);
+    p->listen_at_ns = ev->now_ns + PEER_BACKOFF_MAX_NS / 2 +
+                      ev->random % (PEER_BACKOFF_MAX_NS / 2);
     return p->state;
 }
 

@@ -30,7 +30,7 @@
 #define PEER_NO_LINK PEER_LINKS_MAX
 #define PEER_ACTS_MAX 24
 #define PEER_BACKOFF_MIN_NS 50000000ull
-#define PEER_BACKOFF_MAX_NS 1000000000ull
+#define PEER_BACKOFF_MAX_NS 500000000ull
 #define PEER_STALL_DEATHS 10u /* Deaths' time without a step forward. */
 #define PEER_NEVER UINT64_MAX
 

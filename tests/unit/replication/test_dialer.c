@@ -152,21 +152,30 @@ static void fill_queue(struct outcome *outcome, int queued[2])
     }
 }
 
-START_TEST(no_answer_is_the_end_of_a_dial)
+static uint64_t ms_without_answer(struct outcome *outcome)
 {
-    struct outcome outcome;
-    uint64_t since_ms;
+    uint64_t since_ms = uv_now(&outcome->loop);
+
+    dial(outcome);
+    ck_assert_int_eq(outcome->fd, -1);
+    ck_assert_str_eq(outcome->why, "no answer");
+    return uv_now(&outcome->loop) - since_ms;
+}
+
+START_TEST(no_answer_is_the_end_of_a_dial_and_of_later_ones_sooner)
+{
+    struct outcome full, outcome;
     uint16_t port;
     int queued[2], fd = open_port(1, &port);
 
+    open_dialer(&full, "127.0.0.1", port);
     open_dialer(&outcome, "127.0.0.1", port);
-    fill_queue(&outcome, queued);
-    since_ms = uv_now(&outcome.loop);
-    dial(&outcome);
-    ck_assert_int_eq(outcome.fd, -1);
-    ck_assert_str_eq(outcome.why, "no answer");
-    ck_assert_uint_ge(uv_now(&outcome.loop) - since_ms, DIALER_WAIT_MS - 50);
+    fill_queue(&full, queued);
+    ck_assert_uint_ge(ms_without_answer(&outcome), DIALER_WAIT_MS - 50);
+    ck_assert_uint_eq(outcome.dialer.wait_ms, DIALER_RETRY_WAIT_MS);
+    ck_assert_uint_ge(ms_without_answer(&outcome), DIALER_RETRY_WAIT_MS - 50);
     close_dialer(&outcome);
+    close_dialer(&full);
     (void)close(queued[0]);
     (void)close(queued[1]);
     (void)close(fd);
@@ -219,7 +228,8 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_peer_that_is_there_is_reached_again_and_again);
     tcase_add_test(tests, a_name_is_looked_up_each_time);
     tcase_add_test(tests, a_closed_port_says_so_at_once);
-    tcase_add_test(tests, no_answer_is_the_end_of_a_dial);
+    tcase_add_test(tests,
+                   no_answer_is_the_end_of_a_dial_and_of_later_ones_sooner);
     tcase_add_test(tests, a_stop_ends_a_dial_in_silence);
     tcase_add_test(tests, the_peer_sees_the_address_that_we_listen_on);
 }
