@@ -33,7 +33,7 @@ static void greet(struct world *world, uint8_t how)
     struct message hello = {.type = MESSAGE_HELLO,
                             .hello = {.version_min = 1,
                                       .version_max = 1,
-                                      .features = how & 1 ? 3 : 0,
+                                      .features = how & 1 ? 7 : 0,
                                       .peer_incarnation = how & 0x40 ? 8 : 0,
                                       .peer_applied = how & 0x40 ? 1 : 0,
                                       .acked_by = how & 0x80 ? 8 : 0,
