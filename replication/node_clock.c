@@ -5,10 +5,13 @@
 #include "replication/node_inner.h"
 
 #include "replication/core/rules.h"
+#include "src/base/log.h"
 
 #include <stdlib.h>
 
 #define OFFSET_MAX_NS ((int64_t)1 << 61)
+#define OFFSET_WARN_NS (100 * (int64_t)NS_PER_MS)
+#define OFFSET_ALARM_NS (300 * (int64_t)NS_PER_S)
 #define SET_NS (500 * NS_PER_MS) /* What clocks may drift between samples. */
 
 void node_offset_reset(struct node_offset *offset)
@@ -78,6 +81,11 @@ bool node_can_follow(const struct node *node, stamp_t stamp)
     return stamp <= node->now_ns + NODE_HORIZON_NS;
 }
 
+int node_from_beyond(struct node *node)
+{
+    return node_nonsense(node, "a version from centuries ahead");
+}
+
 void node_local_flush(const struct node *node, struct flush_state *flush)
 {
     int64_t ahead = seconds_ahead(node);
@@ -91,4 +99,49 @@ void node_local_flush(const struct node *node, struct flush_state *flush)
                             : flush->due_ns + shift;
     else
         flush->due_ns = flush->due_ns > shift ? flush->due_ns - shift : 1;
+}
+
+/* ---- the peer's word ---- */
+
+/* Each once; an alarm says all that a warning would. */
+static void warn_of_offset(struct node *node)
+{
+    int64_t offset_ns = node->offset.best_ns;
+
+    if (llabs(offset_ns) >= OFFSET_ALARM_NS && !node->offset_alarmed) {
+        node->offset_alarmed = node->offset_told = true;
+        log_notice("replication: ALARM: the peer's clock is %lld s from ours: "
+                   "set the clocks",
+                   (long long)(offset_ns / (int64_t)NS_PER_S));
+    }
+    /* As sure as the round trip allows. */
+    if (node->offset_told ||
+        llabs(offset_ns) < OFFSET_WARN_NS + (int64_t)node->offset.round_ns / 2)
+        return;
+    node->offset_told = true;
+    log_notice("replication: warning: the peer's clock is %lld ms from ours",
+               (long long)(offset_ns / (int64_t)NS_PER_MS));
+}
+
+int node_heartbeat_take(struct node *node, const struct message *message)
+{
+    uint64_t theirs_ns = message->heartbeat.now_ns;
+    uint64_t away_ns = node->now_ns - message->heartbeat.echo_ns;
+    uint64_t round_ns;
+
+    if (!node_can_follow(node, message->heartbeat.stamp_last))
+        return node_from_beyond(node);
+    node_see_stamp(node, message->heartbeat.stamp_last);
+    node->receive.heard_now_ns = theirs_ns;
+    node->receive.heard_at_ns = node->now_ns;
+    if (message->heartbeat.echo_ns == 0 ||
+        message->heartbeat.echo_ns > node->now_ns ||
+        message->heartbeat.echo_delay_ns > away_ns)
+        return 0;
+    round_ns = away_ns - message->heartbeat.echo_delay_ns;
+    node_offset_add(&node->offset,
+                    (int64_t)(theirs_ns - (node->now_ns - round_ns / 2)),
+                    round_ns);
+    warn_of_offset(node);
+    return 0;
 }

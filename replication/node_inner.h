@@ -566,6 +566,9 @@ MUST_CHECK int node_nonsense(struct node *node, const char *what);
  * on faster than versions are made. */
 #define NODE_HORIZON_NS (400ull * 365 * 24 * 3600 * NS_PER_S)
 bool node_can_follow(const struct node *node, stamp_t stamp);
+MUST_CHECK int node_from_beyond(struct node *node);
+MUST_CHECK int node_heartbeat_take(struct node *node,
+                                   const struct message *message);
 void node_offset_reset(struct node_offset *offset);
 void node_offset_add(struct node_offset *offset, int64_t offset_ns,
                      uint64_t round_ns);

@@ -6,13 +6,10 @@
 
 #include "replication/core/rules.h"
 #include "src/base/invariant.h"
-#include "src/base/log.h"
 
 #include <stdlib.h>
 
 #define AHEAD_MAX 32 /* Mutations whose memory is fetched together. */
-#define OFFSET_WARN_NS (100 * (int64_t)NS_PER_MS)
-#define OFFSET_ALARM_NS (300 * (int64_t)NS_PER_S)
 
 void node_receive_begin(struct node *node)
 {
@@ -119,11 +116,6 @@ static void give_way(struct node *node, const struct mutation *mutation)
 #endif
 }
 
-static int from_beyond(struct node *node)
-{
-    return node_nonsense(node, "a version from centuries ahead");
-}
-
 /* Takes nothing away: neither a value on its way to the peer nor a version of
  * ours is any worse for it. */
 static int prolong(struct node *node, const struct mutation *mutation)
@@ -147,7 +139,7 @@ static int apply(struct node *node, struct mutation *mutation)
     if (!hash_matches(node, mutation))
         return node_nonsense(node, "it hashes keys otherwise");
     if (!node_can_follow(node, mutation->stamp))
-        return from_beyond(node);
+        return node_from_beyond(node);
     mutation->expires_at_s = node_local_expiry(node, mutation->expires_at_s);
     if (mutation->kind == MUTATION_TOUCH)
         return prolong(node, mutation);
@@ -267,7 +259,7 @@ static int begin_part(struct node *node, const struct message *message)
     if (!hash_matches(node, &message->part.head))
         return node_nonsense(node, "it hashes keys otherwise");
     if (!node_can_follow(node, message->part.head.stamp))
-        return from_beyond(node);
+        return node_from_beyond(node);
     receive->head = message->part.head;
     memcpy(receive->key, receive->head.key.data, receive->head.key.size);
     receive->head.key.data = receive->key;
@@ -377,7 +369,7 @@ static int take_purge(struct node *node, struct message *message)
 {
     abandon_parts(node);
     if (!node_can_follow(node, message->purge.floor))
-        return from_beyond(node);
+        return node_from_beyond(node);
     node_see_stamp(node, message->purge.floor);
     node_send_touched(node, message->purge.from, message->purge.to);
     engine_purge(node->thread, message->purge.from, message->purge.to,
@@ -451,7 +443,7 @@ static int take_flush(struct node *node, const struct message *message)
     struct flush_state ours;
 
     if (!can_follow_flush(node, &theirs))
-        return from_beyond(node);
+        return node_from_beyond(node);
     node_see_stamp(node, theirs.floor);
     node_see_stamp(node, theirs.pending);
     node_local_flush(node, &theirs);
@@ -460,49 +452,6 @@ static int take_flush(struct node *node, const struct message *message)
     /* Who told us need not be told. */
     if (ours.floor == theirs.floor && ours.pending == theirs.pending)
         node->send.told = ours;
-    return 0;
-}
-
-/* Each once; an alarm says all that a warning would. */
-static void warn_of_offset(struct node *node)
-{
-    int64_t offset_ns = node->offset.best_ns;
-
-    if (llabs(offset_ns) >= OFFSET_ALARM_NS && !node->offset_alarmed) {
-        node->offset_alarmed = node->offset_told = true;
-        log_notice("replication: ALARM: the peer's clock is %lld s from ours: "
-                   "set the clocks",
-                   (long long)(offset_ns / (int64_t)NS_PER_S));
-    }
-    /* As sure as the round trip allows. */
-    if (node->offset_told ||
-        llabs(offset_ns) < OFFSET_WARN_NS + (int64_t)node->offset.round_ns / 2)
-        return;
-    node->offset_told = true;
-    log_notice("replication: warning: the peer's clock is %lld ms from ours",
-               (long long)(offset_ns / (int64_t)NS_PER_MS));
-}
-
-static int take_heartbeat(struct node *node, const struct message *message)
-{
-    uint64_t theirs_ns = message->heartbeat.now_ns;
-    uint64_t away_ns = node->now_ns - message->heartbeat.echo_ns;
-    uint64_t round_ns;
-
-    if (!node_can_follow(node, message->heartbeat.stamp_last))
-        return from_beyond(node);
-    node_see_stamp(node, message->heartbeat.stamp_last);
-    node->receive.heard_now_ns = theirs_ns;
-    node->receive.heard_at_ns = node->now_ns;
-    if (message->heartbeat.echo_ns == 0 ||
-        message->heartbeat.echo_ns > node->now_ns ||
-        message->heartbeat.echo_delay_ns > away_ns)
-        return 0;
-    round_ns = away_ns - message->heartbeat.echo_delay_ns;
-    node_offset_add(&node->offset,
-                    (int64_t)(theirs_ns - (node->now_ns - round_ns / 2)),
-                    round_ns);
-    warn_of_offset(node);
     return 0;
 }
 
@@ -521,7 +470,7 @@ static int take_hello(struct node *node, unsigned link,
         return node_nonsense(node, "a second hello");
     if (!node_can_follow(node, message->hello.stamp_last) ||
         !can_follow_flush(node, &message->hello.flush))
-        return from_beyond(node);
+        return node_from_beyond(node);
     node_signal_hello(node, link, &message->hello);
     return 0;
 }
@@ -585,7 +534,7 @@ static int take_from_pair(struct node *node, struct message *message)
     case MESSAGE_FLUSH:
         return take_flush(node, message);
     case MESSAGE_HEARTBEAT:
-        return take_heartbeat(node, message);
+        return node_heartbeat_take(node, message);
     case MESSAGE_DIGEST:
     case MESSAGE_DIFFER:
         return take_comparison(node, message);
