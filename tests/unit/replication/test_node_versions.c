@@ -112,6 +112,30 @@ START_TEST(a_longer_life_is_told_as_the_peer_knows_it)
 }
 END_TEST
 
+/* What it told again of longer lives, when it still could, it tells again after
+ * it was put back to an older release, too: that is no talk to end a link. */
+START_TEST(a_peer_that_knew_more_once_may_tell_lives_again)
+{
+    struct message greeting = hello_of(1, 1, MESSAGE_FEATURE_TOUCH);
+
+    call();
+    say(codec_encode(codec, &greeting, frame, sizeof(frame)));
+    say(codec_encode(codec, &plan, frame, sizeof(frame)));
+    say_batch("theirs", false);
+    ck_assert(!closing);
+    node_lost(node, now_ns, 0, "gone");
+    greeting = hello_of(1, 1, 0);
+    greeting.hello.now_ns += NS_PER_S;
+    greeting.hello.acked_by = its_hello.incarnation; /* Up to 0. */
+    node_accepted(node, now_ns, 0);
+    say(codec_encode(codec, &greeting, frame, sizeof(frame)));
+    say(codec_encode(codec, &plan, frame, sizeof(frame)));
+    say_batch("theirs", false);
+    ck_assert(!closing);
+    ck_assert(state() == NODE_PAIRED || state() == NODE_LAGGING);
+}
+END_TEST
+
 /* ---- those who are newer ---- */
 
 START_TEST(a_newer_peer_that_knows_our_version_pairs)
@@ -189,6 +213,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, an_older_peer_is_told_nothing_that_it_does_not_know);
     tcase_add_loop_test(tests, a_longer_life_is_told_as_the_peer_knows_it, 0,
                         2);
+    tcase_add_test(tests, a_peer_that_knew_more_once_may_tell_lives_again);
     tcase_add_test(tests, a_newer_peer_that_knows_our_version_pairs);
     tcase_add_test(tests,
                    a_peer_without_a_version_in_common_is_refused_in_words);
