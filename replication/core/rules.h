@@ -35,7 +35,6 @@
     X(LOWER, "an old version that the log lost is sent by a scan") \
     X(STRANGER, "who followed another log is sent everything") \
     X(ECHO, "what joined counts came to is told to the peer") \
-    X(LATE, "what is sent is looked up behind what it acknowledges") \
     X(APPLIED, "what is not applied is not acknowledged") \
     X(CONFIRM, "replies wait for a peer that lacks anything older, too") \
     X(OFFSET, "ends of lives are corrected by what clocks are apart") \

@@ -33,7 +33,7 @@ static void attach(struct host *host, int link, int conn, int end)
 {
     host->links[link] = (struct host_link){.conn = conn, .end = end};
     host->world->conns[conn].link[end] = link;
-    host->links[link].out = keep_new(RULE(LATE) ? 1 : 3, OUT_BYTES);
+    host->links[link].out = keep_new(1, OUT_BYTES);
 }
 
 /* What else is between the two just now. */
@@ -213,14 +213,6 @@ static void read_link(struct host *host, unsigned number)
         link_ended(host, number, "by the other end");
 }
 
-static size_t read_u32(const char *bytes)
-{
-    const unsigned char *at = (const unsigned char *)bytes;
-
-    return (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 |
-           at[3];
-}
-
 static size_t compose(struct host *host, unsigned number)
 {
     struct world *world = host->world;
@@ -251,33 +243,6 @@ static size_t shorten(struct world *world, size_t size)
     return 1 + dice_below(&world->dice, size);
 }
 
-/* Without the rule acknowledgements overtake what was composed before them, and
- * waits for the wire. */
-static void let_acks_overtake(struct host *host, unsigned number)
-{
-    static char composed[OUT_BYTES], behind[2 * OUT_BYTES];
-    struct host_link *link = &host->links[number];
-    size_t size, at = 0, acks = 0, others = link->out_size;
-
-    if (RULE(LATE) || link->out_sent > 0 || link->out_size == 0 ||
-        link->out_size > OUT_BYTES)
-        return;
-    memcpy(behind, link->out, link->out_size);
-    size = node_output(host->node, now(host), number, composed, OUT_BYTES);
-    while (at < size) {
-        size_t frame = CODEC_HEADER_BYTES + read_u32(composed + at);
-        bool overtakes = read_u32(composed + at + 4) == MESSAGE_ACK;
-        char *to = overtakes ? link->out + acks : behind + others;
-
-        memcpy(to, composed + at, frame);
-        acks += overtakes ? frame : 0;
-        others += overtakes ? 0 : frame;
-        at += frame;
-    }
-    memcpy(link->out + acks, behind, others);
-    link->out_size = acks + others;
-}
-
 /* Writes what the wire takes; true when all is out. */
 static bool write_link(struct host *host, unsigned number)
 {
@@ -285,7 +250,6 @@ static bool write_link(struct host *host, unsigned number)
     struct world *world = host->world;
     bool composed = false;
 
-    let_acks_overtake(host, number);
     for (;;) {
         size_t space = space_on_wire(host, link);
         size_t size = link->out_size - link->out_sent;

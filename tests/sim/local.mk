@@ -5,6 +5,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/check.c \
 	tests/sim/client.c \
 	tests/sim/counts.c \
+	tests/sim/counts.h \
 	tests/sim/faults.c \
 	tests/sim/fetches.c \
 	tests/sim/heap.c \
