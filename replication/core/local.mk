@@ -11,6 +11,8 @@ CORE_SOURCES = \
 	replication/core/lineage.h \
 	replication/core/peer.c \
 	replication/core/peer.h \
+	replication/core/peer_hello.c \
+	replication/core/peer_inner.h \
 	replication/core/rules.h \
 	replication/core/tombstones.c \
 	replication/core/tombstones.h

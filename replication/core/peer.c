@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A table of states and signals. What is left blank is the other speaking out
  * of turn: that link ends, and nothing else happens. */
-#include "replication/core/peer.h"
+#include "replication/core/peer_inner.h"
 
 #include "replication/core/rules.h"
 #include "src/base/invariant.h"
@@ -15,7 +15,7 @@ typedef enum peer_state step_fn(struct peer *p, const struct peer_event *ev,
 
 /* ---- acts ---- */
 
-static struct peer_act *act(struct peer_acts *out, enum peer_act_kind kind)
+struct peer_act *peer_act_add(struct peer_acts *out, enum peer_act_kind kind)
 {
     struct peer_act *made;
 
@@ -25,40 +25,39 @@ static struct peer_act *act(struct peer_acts *out, enum peer_act_kind kind)
     return made;
 }
 
-static void act_on(struct peer_acts *out, enum peer_act_kind kind,
-                   unsigned link)
+void peer_act_on(struct peer_acts *out, enum peer_act_kind kind, unsigned link)
 {
-    act(out, kind)->link = link;
+    peer_act_add(out, kind)->link = link;
 }
 
-static struct peer_act *tell(struct peer_acts *out, enum peer_news news,
-                             unsigned link)
+struct peer_act *peer_tell(struct peer_acts *out, enum peer_news news,
+                           unsigned link)
 {
-    struct peer_act *made = act(out, PEER_ACT_TELL);
+    struct peer_act *made = peer_act_add(out, PEER_ACT_TELL);
 
     made->news = news;
     made->link = link;
     return made;
 }
 
-static void close_link(struct peer *p, struct peer_acts *out, unsigned link)
+void peer_close(struct peer *p, struct peer_acts *out, unsigned link)
 {
     p->links[link].state = PEER_LINK_CLOSING;
-    act_on(out, PEER_ACT_CLOSE, link);
+    peer_act_on(out, PEER_ACT_CLOSE, link);
 }
 
-static void serve(struct peer *p, struct peer_acts *out)
+void peer_serve(struct peer *p, struct peer_acts *out)
 {
     if (p->served)
         return;
     p->served = true;
-    act(out, PEER_ACT_SERVE);
+    peer_act_add(out, PEER_ACT_SERVE);
 }
 
 /* ---- dialing and listening ---- */
 
 /* Between half and all of the backoff, which then doubles. */
-static void dial_later(struct peer *p, const struct peer_event *ev)
+void peer_dial_later(struct peer *p, const struct peer_event *ev)
 {
     uint64_t half = p->backoff_ns / 2;
 
@@ -68,7 +67,7 @@ static void dial_later(struct peer *p, const struct peer_event *ev)
         p->backoff_ns = PEER_BACKOFF_MAX_NS;
 }
 
-static unsigned greeting_link(const struct peer *p)
+unsigned peer_greeting_link(const struct peer *p)
 {
     unsigned link = 0;
 
@@ -81,21 +80,21 @@ static bool may_dial(const struct peer *p)
 {
     return p->config.dials && !p->dialing && p->link == PEER_NO_LINK &&
            (p->state == PEER_SEEKING || p->state == PEER_ALONE) &&
-           greeting_link(p) == PEER_NO_LINK;
+           peer_greeting_link(p) == PEER_NO_LINK;
 }
 
 static void dial(struct peer *p, struct peer_acts *out)
 {
     p->dialing = true;
-    act(out, PEER_ACT_DIAL);
+    peer_act_add(out, PEER_ACT_DIAL);
 }
 
-static void listen_now(struct peer *p, struct peer_acts *out)
+void peer_listen(struct peer *p, struct peer_acts *out)
 {
     if (p->listening)
         return;
     p->listening = true;
-    act(out, PEER_ACT_LISTEN);
+    peer_act_add(out, PEER_ACT_LISTEN);
 }
 
 static void unlisten(struct peer *p, struct peer_acts *out)
@@ -103,7 +102,7 @@ static void unlisten(struct peer *p, struct peer_acts *out)
     if (!p->listening)
         return;
     p->listening = false;
-    act(out, PEER_ACT_UNLISTEN);
+    peer_act_add(out, PEER_ACT_UNLISTEN);
 }
 
 /* ---- becoming alone ---- */
@@ -113,10 +112,10 @@ static enum peer_state go_alone(struct peer *p, const struct peer_event *ev,
 {
     p->dialer = false;
     p->backoff_ns = PEER_BACKOFF_MIN_NS;
-    dial_later(p, ev);
-    listen_now(p, out);
-    tell(out, PEER_NEWS_ALONE, PEER_NO_LINK);
-    serve(p, out);
+    peer_dial_later(p, ev);
+    peer_listen(p, out);
+    peer_tell(out, PEER_NEWS_ALONE, PEER_NO_LINK);
+    peer_serve(p, out);
     return PEER_ALONE;
 }
 
@@ -127,10 +126,10 @@ static enum peer_state after_parting(struct peer *p,
     return p->state == PEER_DRAINING ? PEER_DRAINING : go_alone(p, ev, out);
 }
 
-static void part(struct peer *p, struct peer_acts *out, enum peer_news news)
+void peer_part(struct peer *p, struct peer_acts *out, enum peer_news news)
 {
-    tell(out, news, p->link);
-    act_on(out, PEER_ACT_PART, p->link);
+    peer_tell(out, news, p->link);
+    peer_act_on(out, PEER_ACT_PART, p->link);
     p->link = PEER_NO_LINK;
 }
 
@@ -142,20 +141,20 @@ static enum peer_state drop(struct peer *p, const struct peer_event *ev,
     bool paired = link == p->link;
 
     if (paired)
-        part(p, out, news);
-    close_link(p, out, link);
+        peer_part(p, out, news);
+    peer_close(p, out, link);
     return paired ? after_parting(p, ev, out) : p->state;
 }
 
-static enum peer_state broken(struct peer *p, const struct peer_event *ev,
-                              struct peer_acts *out)
+enum peer_state peer_broken(struct peer *p, const struct peer_event *ev,
+                            struct peer_acts *out)
 {
     enum peer_link_state state = p->links[ev->link].state;
 
     if (state == PEER_LINK_FREE || state == PEER_LINK_CLOSING)
         return p->state;
     if (state == PEER_LINK_GREETING)
-        dial_later(p, ev);
+        peer_dial_later(p, ev);
     return drop(p, ev, out, ev->link, PEER_NEWS_BROKEN);
 }
 
@@ -188,7 +187,7 @@ static enum peer_state greet(struct peer *p, const struct peer_event *ev,
 {
     p->dialing = false;
     open_link(p, ev, PEER_LINK_GREETING);
-    act_on(out, PEER_ACT_HELLO, ev->link);
+    peer_act_on(out, PEER_ACT_HELLO, ev->link);
     return p->state;
 }
 
@@ -198,7 +197,7 @@ static enum peer_state hang_up(struct peer *p, const struct peer_event *ev,
 {
     if (ev->signal == PEER_SIG_DIALED)
         p->dialing = false;
-    close_link(p, out, ev->link);
+    peer_close(p, out, ev->link);
     return p->state;
 }
 
@@ -208,7 +207,7 @@ static enum peer_state not_found(struct peer *p, const struct peer_event *ev,
     p->dialing = false;
     if (p->state == PEER_SEEKING)
         return go_alone(p, ev, out);
-    dial_later(p, ev);
+    peer_dial_later(p, ev);
     return p->state;
 }
 
@@ -220,192 +219,21 @@ static enum peer_state accept_link(struct peer *p, const struct peer_event *ev,
     return p->state;
 }
 
-/* ---- steps: hello ---- */
-
-static enum peer_refusal objection_to_any(const struct peer *p,
-                                          const struct peer_hello *hello)
-{
-    if (RULE(VERSION) && (hello->version_min > p->config.version_max ||
-                          hello->version_max < p->config.version_min))
-        return PEER_REFUSE_VERSION;
-    if (RULE(NAME) && !slice_equal(hello->pair, p->config.pair))
-        return PEER_REFUSE_PAIR_NAME;
-    if (hello->node == p->config.node)
-        return PEER_REFUSE_SELF;
-    return PEER_OK;
-}
-
-/* Somebody called us. */
-static enum peer_refusal objection(const struct peer *p,
-                                   const struct peer_hello *hello)
-{
-    enum peer_refusal reason = objection_to_any(p, hello);
-
-    if (reason != PEER_OK)
-        return reason;
-    if (RULE(THIRD) && p->link != PEER_NO_LINK && hello->node != p->node)
-        return PEER_REFUSE_PAIRED;
-    /* A call that our peer made before it took the link that we have. */
-    if (RULE(AGAIN) && p->link != PEER_NO_LINK && hello->now_ns <= p->hello_ns)
-        return PEER_REFUSE_CROSSED;
-    /* Of two calls that cross, the one of the lower node stays. */
-    if (greeting_link(p) != PEER_NO_LINK && p->config.node < hello->node)
-        return PEER_REFUSE_CROSSED;
-    return PEER_OK;
-}
-
-static enum peer_state refuse(struct peer *p, const struct peer_event *ev,
-                              struct peer_acts *out, enum peer_refusal reason)
-{
-    struct peer_act *made;
-
-    act_on(out, PEER_ACT_REFUSE, ev->link);
-    out->act[out->count - 1].reason = reason;
-    made = tell(out, PEER_NEWS_REFUSES, ev->link);
-    made->reason = reason;
-    made->node = ev->hello != NULL ? ev->hello->node : 0;
-    close_link(p, out, ev->link);
-    return p->state;
-}
-
-/* Both sides have both hellos and come to opposite answers. */
-static unsigned choose_bit(const struct peer *p, const struct peer_hello *hello)
-{
-    if (hello->node_bit != p->node_bit || !RULE(BIT))
-        return p->node_bit;
-    if (hello->node_bit_fixed != p->node_bit_fixed)
-        return hello->node_bit_fixed ? 1 - p->node_bit : p->node_bit;
-    return p->config.node < hello->node ? 0 : 1;
-}
-
-static void settle_bit(struct peer *p, const struct peer_hello *hello,
-                       struct peer_acts *out)
-{
-    unsigned bit = choose_bit(p, hello);
-
-    p->node_bit_fixed = true;
-    if (bit == p->node_bit)
-        return;
-    p->node_bit = bit;
-    act(out, PEER_ACT_NODE_BIT)->bit = bit;
-}
-
-static uint64_t stall_ns(const struct peer *p)
-{
-    return PEER_STALL_DEATHS * p->config.dead_ns;
-}
-
-static enum peer_state join(struct peer *p, const struct peer_event *ev,
-                            struct peer_acts *out)
-{
-    p->join_until_ns = ev->now_ns + stall_ns(p);
-    if (ev->hello->feeds && !p->served) {
-        tell(out, PEER_NEWS_FED, ev->link);
-        p->lacks = true;
-        serve(p, out);
-    }
-    return PEER_JOINING;
-}
-
-static enum peer_state pair_up(struct peer *p, const struct peer_event *ev,
-                               struct peer_acts *out)
-{
-    struct peer_link *link = &p->links[ev->link];
-
-    INVARIANT(p->link == PEER_NO_LINK);
-    if (!link->dialed)
-        act_on(out, PEER_ACT_HELLO, ev->link); /* With the old bit. */
-    link->state = PEER_LINK_PAIRED;
-    link->sent_ns = 0; /* The first heartbeat goes at once: clocks differ. */
-    p->link = ev->link;
-    p->node = ev->hello->node;
-    p->hello_ns = ev->hello->now_ns;
-    p->dialer = link->dialed;
-    p->backoff_ns = PEER_BACKOFF_MIN_NS;
-    settle_bit(p, ev->hello, out);
-    listen_now(p, out); /* For a third node to hear why it is not wanted. */
-    tell(out, PEER_NEWS_CONNECTED, ev->link);
-    act_on(out, PEER_ACT_PAIR, ev->link);
-    if ((!p->served || p->lacks) && ev->hello->items != 0)
-        return join(p, ev, out);
-    p->lacks = false;
-    serve(p, out);
-    return PEER_PAIRED;
-}
-
-static enum peer_state called(struct peer *p, const struct peer_event *ev,
-                              struct peer_acts *out)
-{
-    enum peer_refusal reason = objection(p, ev->hello);
-    unsigned crossed = greeting_link(p);
-
-    if (reason != PEER_OK)
-        return refuse(p, ev, out, reason);
-    if (crossed != PEER_NO_LINK)
-        close_link(p, out, crossed);
-    if (p->link != PEER_NO_LINK) {
-        unsigned old = p->link;
-
-        part(p, out, PEER_NEWS_SUPERSEDED);
-        close_link(p, out, old);
-    }
-    return pair_up(p, ev, out);
-}
-
-static enum peer_state answered(struct peer *p, const struct peer_event *ev,
-                                struct peer_acts *out)
-{
-    enum peer_refusal reason = objection_to_any(p, ev->hello);
-
-    if (reason == PEER_OK)
-        return pair_up(p, ev, out);
-    dial_later(p, ev);
-    p->join_until_ns = ev->now_ns + p->config.join_wait_ns;
-    return refuse(p, ev, out, reason);
-}
-
-static enum peer_state hello(struct peer *p, const struct peer_event *ev,
-                             struct peer_acts *out)
-{
-    switch (p->links[ev->link].state) {
-    case PEER_LINK_ACCEPTED:
-        return called(p, ev, out);
-    case PEER_LINK_GREETING:
-        return answered(p, ev, out);
-    case PEER_LINK_FREE:
-    case PEER_LINK_PAIRED:
-    case PEER_LINK_CLOSING:
-        break;
-    }
-    return broken(p, ev, out);
-}
-
-bool peer_would_pair(const struct peer *peer, unsigned link,
-                     const struct peer_hello *hello)
-{
-    if (peer->state == PEER_IDLE || peer->state == PEER_DRAINING)
-        return false;
-    if (peer->links[link].state == PEER_LINK_GREETING)
-        return objection_to_any(peer, hello) == PEER_OK;
-    return peer->links[link].state == PEER_LINK_ACCEPTED &&
-           objection(peer, hello) == PEER_OK;
-}
-
 /* ---- steps: the end of links ---- */
 
 static enum peer_state refused(struct peer *p, const struct peer_event *ev,
                                struct peer_acts *out)
 {
     if (p->links[ev->link].state != PEER_LINK_GREETING)
-        return broken(p, ev, out);
-    close_link(p, out, ev->link);
-    tell(out, PEER_NEWS_REFUSED, ev->link)->reason = ev->reason;
+        return peer_broken(p, ev, out);
+    peer_close(p, out, ev->link);
+    peer_tell(out, PEER_NEWS_REFUSED, ev->link)->reason = ev->reason;
     if (ev->reason == PEER_REFUSE_SELF) {
         p->backoff_ns = PEER_BACKOFF_MAX_NS;
         if (p->state == PEER_SEEKING)
             return go_alone(p, ev, out);
     }
-    dial_later(p, ev);
+    peer_dial_later(p, ev);
     /* There is somebody: a new wait for the day when there is not. */
     p->join_until_ns = ev->now_ns + p->config.join_wait_ns;
     return p->state;
@@ -419,7 +247,7 @@ static enum peer_state insecure(struct peer *p, const struct peer_event *ev,
 
     refusal.reason = PEER_REFUSE_SECURITY;
     if (p->links[ev->link].state == PEER_LINK_ACCEPTED)
-        return refuse(p, &refusal, out, PEER_REFUSE_SECURITY);
+        return peer_refuse(p, &refusal, out, PEER_REFUSE_SECURITY);
     return refused(p, &refusal, out);
 }
 
@@ -430,10 +258,10 @@ static enum peer_state lost(struct peer *p, const struct peer_event *ev,
 
     p->links[ev->link] = (struct peer_link){.state = PEER_LINK_FREE};
     if (was == PEER_LINK_GREETING)
-        dial_later(p, ev);
+        peer_dial_later(p, ev);
     if (was != PEER_LINK_PAIRED)
         return p->state;
-    part(p, out, PEER_NEWS_LOST);
+    peer_part(p, out, PEER_NEWS_LOST);
     return after_parting(p, ev, out);
 }
 
@@ -441,7 +269,7 @@ static enum peer_state goodbye(struct peer *p, const struct peer_event *ev,
                                struct peer_acts *out)
 {
     if (ev->link != p->link)
-        return broken(p, ev, out);
+        return peer_broken(p, ev, out);
     return drop(p, ev, out, ev->link, PEER_NEWS_LEFT);
 }
 
@@ -452,8 +280,8 @@ static enum peer_state synced(struct peer *p, const struct peer_event *ev,
 {
     (void)ev;
     p->lacks = false;
-    tell(out, PEER_NEWS_SERVING, p->link);
-    serve(p, out);
+    peer_tell(out, PEER_NEWS_SERVING, p->link);
+    peer_serve(p, out);
     return PEER_PAIRED;
 }
 
@@ -466,8 +294,8 @@ static bool may_stall(const struct peer *p)
 /* It shows signs of life, and that is all. */
 static enum peer_state open_anyway(struct peer *p, struct peer_acts *out)
 {
-    tell(out, PEER_NEWS_STALLED, p->link);
-    serve(p, out);
+    peer_tell(out, PEER_NEWS_STALLED, p->link);
+    peer_serve(p, out);
     return PEER_PAIRED;
 }
 
@@ -516,8 +344,8 @@ static enum peer_state end_silent(struct peer *p, const struct peer_event *ev,
         if (link == p->link || !silent(p, &p->links[link], ev->now_ns))
             continue;
         if (p->links[link].state == PEER_LINK_GREETING)
-            dial_later(p, ev);
-        close_link(p, out, link);
+            peer_dial_later(p, ev);
+        peer_close(p, out, link);
     }
     if (p->link != PEER_NO_LINK && silent(p, &p->links[p->link], ev->now_ns))
         return drop(p, ev, out, p->link, PEER_NEWS_SILENT);
@@ -544,7 +372,7 @@ static enum peer_state on_time(struct peer *p, const struct peer_event *ev,
     if (may_stall(p) && ev->now_ns >= p->join_until_ns)
         return open_anyway(p, out);
     if (waits_to_listen(p) && ev->now_ns >= p->listen_at_ns)
-        listen_now(p, out);
+        peer_listen(p, out);
     if (may_dial(p) && ev->now_ns >= p->dial_at_ns)
         dial(p, out);
     return state;
@@ -559,7 +387,7 @@ static enum peer_state drain(struct peer *p, const struct peer_event *ev,
     for (unsigned link = 0; link < PEER_LINKS_MAX; link++)
         if (p->links[link].state == PEER_LINK_ACCEPTED ||
             p->links[link].state == PEER_LINK_GREETING)
-            close_link(p, out, link);
+            peer_close(p, out, link);
     return PEER_DRAINING;
 }
 
@@ -576,7 +404,7 @@ static step_fn *const steps[PEER_STATES][PEER_SIGNALS] = {
             [PEER_SIG_DIAL_FAILED] = not_found,
             [PEER_SIG_ACCEPTED] = accept_link,
             [PEER_SIG_LOST] = lost,
-            [PEER_SIG_HELLO] = hello,
+            [PEER_SIG_HELLO] = peer_take_hello,
             [PEER_SIG_REFUSED] = refused,
             [PEER_SIG_INSECURE] = insecure,
             [PEER_SIG_TIME] = on_time,
@@ -588,7 +416,7 @@ static step_fn *const steps[PEER_STATES][PEER_SIGNALS] = {
             [PEER_SIG_DIAL_FAILED] = not_found,
             [PEER_SIG_ACCEPTED] = accept_link,
             [PEER_SIG_LOST] = lost,
-            [PEER_SIG_HELLO] = hello,
+            [PEER_SIG_HELLO] = peer_take_hello,
             [PEER_SIG_REFUSED] = refused,
             [PEER_SIG_LISTEN_FAILED] = listen_failed,
             [PEER_SIG_INSECURE] = insecure,
@@ -601,7 +429,7 @@ static step_fn *const steps[PEER_STATES][PEER_SIGNALS] = {
             [PEER_SIG_DIAL_FAILED] = no_dial,
             [PEER_SIG_ACCEPTED] = accept_link,
             [PEER_SIG_LOST] = lost,
-            [PEER_SIG_HELLO] = hello,
+            [PEER_SIG_HELLO] = peer_take_hello,
             [PEER_SIG_GOODBYE] = goodbye,
             [PEER_SIG_SYNCED] = synced,
             [PEER_SIG_LISTEN_FAILED] = listen_failed,
@@ -615,7 +443,7 @@ static step_fn *const steps[PEER_STATES][PEER_SIGNALS] = {
             [PEER_SIG_DIAL_FAILED] = no_dial,
             [PEER_SIG_ACCEPTED] = accept_link,
             [PEER_SIG_LOST] = lost,
-            [PEER_SIG_HELLO] = hello,
+            [PEER_SIG_HELLO] = peer_take_hello,
             [PEER_SIG_GOODBYE] = goodbye,
             [PEER_SIG_SYNCED] = stay, /* It served before it paired. */
             [PEER_SIG_LISTEN_FAILED] = listen_failed,
@@ -675,7 +503,7 @@ void peer_step(struct peer *peer, const struct peer_event *event,
 
     allow_for_own_pause(peer, event->now_ns);
     step = steps[peer->state][event->signal];
-    peer->state = (step != NULL ? step : broken)(peer, event, out);
+    peer->state = (step != NULL ? step : peer_broken)(peer, event, out);
 }
 
 /* ---- life signs and deadlines ---- */
@@ -691,7 +519,7 @@ void peer_heard(struct peer *peer, unsigned link, uint64_t now_ns)
 void peer_progressed(struct peer *peer, uint64_t now_ns)
 {
     if (peer->state == PEER_JOINING)
-        peer->join_until_ns = now_ns + stall_ns(peer);
+        peer->join_until_ns = now_ns + peer_stall_ns(peer);
 }
 
 void peer_sent(struct peer *peer, unsigned link, uint64_t now_ns)
