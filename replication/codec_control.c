@@ -154,7 +154,8 @@ static int check_hello(const struct hello *hello)
         return -ERR_RANGE;
     if (hello->node == 0 || hello->incarnation == 0)
         return -ERR_RANGE;
-    if (hello->node_bit > 1 || !codec_stamp_ok(hello->stamp_last))
+    if (hello->node_bit > 1 || !codec_stamp_ok(hello->stamp_last) ||
+        !codec_stamp_ok(hello->doubted))
         return -ERR_RANGE;
     return 0;
 }
@@ -181,6 +182,7 @@ int codec_read_hello(struct codec *codec, struct slice bytes,
         .peer_applied = wire->peer_applied,
         .acked_by = wire->acked_by,
         .acked = wire->acked,
+        .doubted = wire->doubted,
         .now_ns = wire->now_ns,
         .stamp_last = wire->stamp_last,
         .items = wire->items,
@@ -215,6 +217,7 @@ void codec_write_hello(struct codec *codec, const struct message *message,
     wire.peer_applied = hello->peer_applied;
     wire.acked_by = hello->acked_by;
     wire.acked = hello->acked;
+    wire.doubted = hello->doubted;
     wire.now_ns = hello->now_ns;
     wire.stamp_last = hello->stamp_last;
     wire.items = hello->items;

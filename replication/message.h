@@ -26,8 +26,11 @@
  * got it. */
 #define MESSAGE_FEATURE_TOUCH 0x2u
 #define MESSAGE_FEATURE_FETCH 0x4u /* It answers Fetch. */
+/* Tells a node that doubts its data what of it to drop, when they compare. */
+#define MESSAGE_FEATURE_DOUBT 0x8u
 #define MESSAGE_FEATURES /* All of them. */ \
-    (MESSAGE_FEATURE_DIGEST | MESSAGE_FEATURE_TOUCH | MESSAGE_FEATURE_FETCH)
+    (MESSAGE_FEATURE_DIGEST | MESSAGE_FEATURE_TOUCH | MESSAGE_FEATURE_FETCH | \
+     MESSAGE_FEATURE_DOUBT)
 
 enum message_type {
     MESSAGE_HELLO = 1,
@@ -80,6 +83,7 @@ struct hello {
     uint64_t peer_applied;
     uint64_t acked_by;
     uint64_t acked;
+    stamp_t doubted; /* STAMP_NONE: nothing is. */
     uint64_t now_ns;
     stamp_t stamp_last;
     uint64_t items;

@@ -161,6 +161,7 @@ static void compose_hello(struct node *node, unsigned link)
         .peer_applied = node->line.applied,
         .acked_by = node->line.acked_by,
         .acked = node->line.acked,
+        .doubted = node->doubted,
         .now_ns = node->now_ns,
         .stamp_last = stamp_last(engine_stamp_clock(node->config.engine)),
         .items = engine_items(node->config.engine),
@@ -218,6 +219,7 @@ static void begin_streams(struct node *node, unsigned link)
     node_see_stamp(node, flush.pending);
     node_local_flush(node, &flush);
     engine_flush_join(node->thread, &flush);
+    node_doubt_begin(node);
     node_receive_begin(node);
     node_fetch_begin(node);
     node_send_begin(node, link);
@@ -281,6 +283,7 @@ static void carry_out(struct node *node, const struct peer_act *act)
         end_streams(node);
         break;
     case PEER_ACT_SERVE:
+        node_end_doubt(node);
         node->hooks.serve(node->hooks.ctx);
         break;
     case PEER_ACT_TELL:
@@ -395,6 +398,7 @@ void node_drain(struct node *node, uint64_t now_ns)
 {
     node_touch_time(node, now_ns);
     node_ship(node, "this node stops");
+    node_end_doubt(node);
     node->drain_until_ns = now_ns + node->config.drain_ms * NS_PER_MS;
     node_signal(node, PEER_SIG_DRAIN, 0);
 }

@@ -236,6 +236,26 @@ bool node_compare_same_life(const struct node *node, uint32_t theirs,
     return local > ours ? local - ours <= slack : ours - local <= slack;
 }
 
+static bool is_doubted(const struct node *node, stamp_t stamp)
+{
+    return stamp <= node->theirs.doubted && RULE(DOUBT);
+}
+
+bool node_compare_is_doubted(struct node *node,
+                             const struct node_listed *listed)
+{
+    struct engine_view view;
+    bool ours;
+
+    if (!is_doubted(node, listed->stamp))
+        return false;
+    if (!engine_find(node->thread, listed->hash, &view))
+        return true;
+    ours = view.stamp >= listed->stamp;
+    engine_view_end(node->thread, &view);
+    return !ours;
+}
+
 bool node_compare_has(const struct node *node, uint64_t hash,
                       const struct engine_view *view)
 {
@@ -249,7 +269,7 @@ bool node_compare_has(const struct node *node, uint64_t hash,
     if (!RULE(LISTED))
         return true;
     if (listed->stamp != view->stamp)
-        return listed->stamp > view->stamp;
+        return listed->stamp > view->stamp && !is_doubted(node, listed->stamp);
     return lives_as_long(node, listed->expires_at_s, view->expires_at_s);
 }
 

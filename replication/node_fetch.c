@@ -238,7 +238,7 @@ static enum node_added add_first(struct node *node, struct codec_batch *batch)
     struct engine_view view;
     enum node_added added;
 
-    if (!engine_find(node->thread, hash, &view))
+    if (!node_find(node, hash, &view))
         return NODE_ABSENT;
     added = node_add_view(node, batch, hash, &view, 0);
     engine_view_end(node->thread, &view);

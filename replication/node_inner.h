@@ -79,9 +79,10 @@ struct node_scan {
     struct journal_removal removals[NODE_REMOVALS_MAX];
     size_t removals_count, removals_at;
     bool removals_more;
-    uint64_t cursor; /* Next hash to look at. */
-    bool compares;   /* What the peer says it has is left out. */
-    bool exhausted;  /* There is no hash beyond the last run. */
+    uint64_t cursor;  /* Next hash to look at. */
+    bool compares;    /* What the peer says it has is left out. */
+    size_t listed_at; /* Of the answer: looked at for what the peer doubts. */
+    bool exhausted;   /* There is no hash beyond the last run. */
     struct journal_run run;
     struct node_sent found[NODE_SCAN_FOUND_MAX]; /* Items the peer may lack. */
     size_t found_count, found_at;
@@ -355,6 +356,9 @@ struct node {
     struct node_told refuses, refused_by; /* The last ones in the log. */
     const char *nonsense; /* What was wrong with the last message, if it was. */
     struct lineage line;  /* Survives a link. */
+    stamp_t doubted; /* Up to here we hold what only counts if the peer holds it
+                        too. Ends when the peer has compared all of it, and
+                        before anybody is served. */
     /* Figures. */
     uint64_t started_ns;
     uint64_t paired_ns;
@@ -421,11 +425,22 @@ void node_heal_look(struct node *node);
 /* A peer says hello that would be ours. True when what we had is not to be
  * kept: then it is gone, and we are a new node. */
 bool node_disowns(struct node *node, const struct hello *hello);
+/* A link is up: with a peer that cannot tell what to drop, all of it goes. */
+void node_doubt_begin(struct node *node);
+/* What is doubted goes, and we are a new node once more, as the peer may have
+ * compared some of it already. */
+void node_end_doubt(struct node *node);
+/* As engine_find(), of what the peer may ask for: nothing that is doubted. */
+bool node_find(struct node *node, uint64_t hash, struct engine_view *view);
+/* Just what is doubted goes. Returns how many items. */
+uint64_t node_drop_doubted(struct node *node);
 
 /* node_log.c */
 const char *node_refusal_words(enum peer_refusal reason);
 void node_log_disowned(const struct node *node, enum lineage_verdict verdict,
                        uint64_t items);
+void node_log_doubts(const struct node *node, enum lineage_verdict verdict,
+                     uint64_t items);
 void node_log_news(struct node *node, const struct peer_act *act);
 void node_log_confirm(const struct node *node, bool quick);
 void node_log_resync(const struct node *node, const char *direction);
@@ -524,6 +539,9 @@ const struct node_listed *node_compare_find(const struct node *node,
                                             uint64_t hash);
 bool node_compare_has(const struct node *node, uint64_t hash,
                       const struct engine_view *view);
+/* Does the peer hold that version only in doubt, and is it not ours? */
+bool node_compare_is_doubted(struct node *node,
+                             const struct node_listed *listed);
 bool node_compare_same_life(const struct node *node, uint32_t theirs,
                             uint32_t ours);
 void node_answer_prepare(struct node *node, const struct message *question);

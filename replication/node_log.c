@@ -188,15 +188,28 @@ void node_log_news(struct node *node, const struct peer_act *act)
     }
 }
 
+static const char *verdict_words(enum lineage_verdict verdict)
+{
+    return verdict == LINEAGE_OUTDATED
+               ? "knows a later state of this node's data"
+               : "had another node at its side since";
+}
+
 void node_log_disowned(const struct node *node, enum lineage_verdict verdict,
                        uint64_t items)
 {
     log_notice("replication: peer %s %s: the %llu items that came with the "
                "restart are dropped, and its data is fetched anew",
-               peer_name(node),
-               verdict == LINEAGE_OUTDATED
-                   ? "knows a later state of this node's data"
-                   : "had another node at its side since",
+               peer_name(node), verdict_words(verdict),
+               (unsigned long long)items);
+}
+
+void node_log_doubts(const struct node *node, enum lineage_verdict verdict,
+                     uint64_t items)
+{
+    log_notice("replication: peer %s %s: of the %llu items that came with the "
+               "restart only those stay that it holds as well",
+               peer_name(node), verdict_words(verdict),
                (unsigned long long)items);
 }
 

@@ -208,6 +208,8 @@ static int take_plan(struct node *node, const struct message *message)
     receive->bytes_before = node->bytes_in;
     node->line.followed = node->theirs.incarnation;
     node->line.applied = message->plan.live_after;
+    if (message->plan.kind != RESYNC_DIGEST)
+        (void)node_drop_doubted(node);
     engine_expect(node->config.engine, message->plan.items);
     if (message->plan.kind == RESYNC_CONTINUE)
         node_signal(node, PEER_SIG_SYNCED, node->peer.link);
@@ -406,6 +408,7 @@ static int take_mark(struct node *node, const struct message *message)
     node_resync_done(node, receive->kind, receive->items, receive->since_ns);
     node_log_resync(node, "from");
     receive->kind = RESYNC_NONE;
+    node->doubted = STAMP_NONE; /* What is left of it the peer holds, too. */
     node_signal(node, PEER_SIG_SYNCED, node->peer.link);
     return 0;
 }

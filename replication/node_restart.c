@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A node across a warm restart: the same data, the same numbers, so that its
  * peer sends only what has changed since; unless the peer's first hello shows
- * that the data is older than that. Then what came with the restart goes, what
- * clients wrote here since stays, and the node joins as a new one. */
+ * that the data is older than that. Then what clients wrote here since stays,
+ * the node joins as a new one, and what came with the restart is doubted: the
+ * peer, when both compare what they hold, tells of each version that it has not
+ * got, and that goes; so no more has to be copied than what differs. Until then
+ * none of it is told to the peer or to a client. Where that cannot be, all of
+ * it goes at once. */
 #include "replication/node_inner.h"
 
 #include "src/base/invariant.h"
@@ -19,6 +23,7 @@ void node_save(struct node *node, struct writer *out)
 {
     node_send_end(node);
     node_receive_end(node);
+    node_end_doubt(node);
     writer_u32(out, NODE_LAYOUT);
     writer_u8(out, (uint8_t)node->peer.node_bit);
     writer_u8(out, node->peer.node_bit_fixed);
@@ -70,16 +75,62 @@ static bool keep_none(void *ctx, uint64_t hash)
     return false;
 }
 
+bool node_find(struct node *node, uint64_t hash, struct engine_view *view)
+{
+    if (!engine_find(node->thread, hash, view))
+        return false;
+    if (view->stamp > node->doubted)
+        return true;
+    engine_view_end(node->thread, view);
+    return false;
+}
+
+uint64_t node_drop_doubted(struct node *node)
+{
+    uint64_t items = 0;
+
+    if (node->doubted != STAMP_NONE)
+        items = engine_purge(node->thread, 0, UINT64_MAX, node->doubted,
+                             keep_none, NULL);
+    node->doubted = STAMP_NONE;
+    return items;
+}
+
+void node_end_doubt(struct node *node)
+{
+    if (node->doubted == STAMP_NONE)
+        return;
+    (void)node_drop_doubted(node);
+    node->line.incarnation = lineage_number(node->now_ns, node_random(node));
+}
+
+/* Of two that both doubt neither can tell the other. */
+void node_doubt_begin(struct node *node)
+{
+    if (node->theirs.doubted == STAMP_NONE &&
+        (node->theirs.features & MESSAGE_FEATURE_DOUBT))
+        return;
+    if (node->doubted != STAMP_NONE)
+        node->theirs.doubted = STAMP_NONE;
+    (void)node_drop_doubted(node);
+}
+
+/* What nobody has seen yet may wait until the peer has looked at it. */
+static bool may_compare(const struct node *node, const struct hello *hello)
+{
+    const uint64_t wanted = MESSAGE_FEATURE_DIGEST | MESSAGE_FEATURE_DOUBT;
+
+    return !node->peer.served && (hello->features & wanted) == wanted &&
+           hello->items > 0 && hello->doubted == STAMP_NONE;
+}
+
 /* The log stays: what it has is of clients' changes here, and the plan for a
  * node that is new to its peer sends all of it. */
-static uint64_t begin_anew(struct node *node)
+static void begin_anew(struct node *node)
 {
-    uint64_t items = engine_purge(node->thread, 0, UINT64_MAX,
-                                  node->line.restored, keep_none, NULL);
-
+    node->doubted = node->line.restored;
     node->line = (struct lineage){
         .incarnation = lineage_number(node->now_ns, node_random(node))};
-    return items;
 }
 
 bool node_disowns(struct node *node, const struct hello *hello)
@@ -93,6 +144,10 @@ bool node_disowns(struct node *node, const struct hello *hello)
 
     if (verdict == LINEAGE_SOUND)
         return false;
-    node_log_disowned(node, verdict, begin_anew(node));
+    begin_anew(node);
+    if (may_compare(node, hello))
+        node_log_doubts(node, verdict, engine_items(node->config.engine));
+    else
+        node_log_disowned(node, verdict, node_drop_doubted(node));
     return true;
 }

@@ -77,6 +77,23 @@ static bool is_compared(struct node *node)
     return true;
 }
 
+/* The first of the answer's items at or above the run's beginning. */
+static size_t first_listed(const struct node *node)
+{
+    const struct node_compare *compare = &node->compare;
+    size_t low = 0, high = compare->items_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (compare->items[middle].hash < node->send.scan.run.from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* Notes down the next items. */
 static void collect(struct node *node)
 {
@@ -95,6 +112,7 @@ static void collect(struct node *node)
           by_hash);
     scan->purge_due = scan->run.floor != STAMP_NONE && RULE(PURGE);
     scan->mark_due = true;
+    scan->listed_at = scan->compares ? first_listed(node) : 0;
     scan->exhausted = scan->through == UINT64_MAX;
     scan->cursor = scan->through + 1;
 }
@@ -132,6 +150,38 @@ static size_t put_purge(struct node *node, char *out, size_t room)
     message.purge.present_count = scan->present_count;
     scan->purge_due = false;
     return codec_encode(node->codec, &message, out, room);
+}
+
+static bool has_doubted(const struct node *node)
+{
+    const struct node_scan *scan = &node->send.scan;
+
+    return scan->compares && node->theirs.doubted != STAMP_NONE &&
+           scan->listed_at < node->compare.items_count &&
+           node->compare.items[scan->listed_at].hash <= scan->through;
+}
+
+/* Ahead of what the peer gets in their place, which may be older. */
+static size_t put_doubted(struct node *node, char *out, size_t room)
+{
+    struct node_scan *scan = &node->send.scan;
+    struct mutation remove = {.kind = MUTATION_REMOVE};
+    const struct node_listed *listed;
+    struct codec_batch batch;
+
+    if (!codec_batch_begin(&batch, out, room))
+        return 0;
+    for (; has_doubted(node); scan->listed_at++) {
+        listed = &node->compare.items[scan->listed_at];
+        if (!node_compare_is_doubted(node, listed))
+            continue;
+        remove.hash = listed->hash;
+        remove.stamp = listed->stamp;
+        if (!codec_batch_add(&batch, &remove, 0, NULL, NULL))
+            break;
+        node->sent++;
+    }
+    return batch.count > 0 ? codec_batch_end(&batch, 0) : 0;
 }
 
 static size_t put_mark(struct node *node, uint64_t through, bool done,
@@ -244,6 +294,12 @@ static size_t items_phase(struct node *node, char *out, size_t room)
 
     if (scan->purge_due)
         return put_purge(node, out, room);
+    if (has_doubted(node)) {
+        size_t bytes = put_doubted(node, out, room);
+
+        if (bytes > 0 || has_doubted(node))
+            return bytes;
+    }
     if (scan->found_at < scan->found_count)
         return put_items(node, out, room);
     if (scan->mark_due)
@@ -304,6 +360,7 @@ static void round_done(struct node *node)
     if (!node->send.caught_up || log_verbosity() >= (int)LOG_LEVEL_V)
         node_log_resync(node, "to");
     node->send.caught_up = true;
+    node->theirs.doubted = STAMP_NONE;
     node->send.plan = RESYNC_DELTA; /* What any later one will be. */
     node->round_items = node->round_bytes = 0;
     node->round_ns = 0;

@@ -523,6 +523,8 @@ static bool scan_waits(struct node *node)
 {
     enum node_scan_phase phase = node->send.scan.phase;
 
+    if (node->doubted != STAMP_NONE)
+        return false; /* Who knows whether it may be told. */
     if (phase == NODE_SCAN_ITEMS && node->compare.state == NODE_COMPARE_ASKED)
         return false; /* The peer has to answer first. */
     return phase == NODE_SCAN_REMOVALS || phase == NODE_SCAN_ITEMS ||

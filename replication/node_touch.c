@@ -89,7 +89,7 @@ void node_want_take(struct node *node, const struct message *message)
     stamp_t stamp;
 
     for (size_t i = 0; i < message->want.count; i++) {
-        if (!engine_find(node->thread, message->want.hashes[i], &view))
+        if (!node_find(node, message->want.hashes[i], &view))
             continue;
         stamp = view.stamp;
         engine_view_end(node->thread, &view);

@@ -25,6 +25,7 @@
     X(TALLY, "counts from one base add up") \
     X(ABSORB, "a stamp that is seen moves the own clock") \
     X(LINEAGE, "data that the peer has outlived is not kept") \
+    X(DOUBT, "what the peer does not hold of doubted data goes") \
     X(COMPARE, "groups whose digests differ are looked into") \
     X(LISTED, "only who holds a version, or a newer one, need not get it") \
     X(UNSENT, "what was not confirmed at a stop is dirty at the start") \

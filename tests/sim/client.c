@@ -241,7 +241,7 @@ static void change(struct request *request)
         flush(request);
 }
 
-static uint64_t world_time_of(const struct host *host, uint32_t expires_at_s)
+uint64_t client_world_time(const struct host *host, uint32_t expires_at_s)
 {
     uint64_t ahead_ns = host_now(host->world, host->index) -
                         host->world->now_ns; /* Wraps when behind. */
@@ -258,7 +258,7 @@ static void remember(const struct request *request)
     if (!after.live)
         return;
     history_content(request->key, &after,
-                    world_time_of(host, after.expires_at_s));
+                    client_world_time(host, after.expires_at_s));
     if (after.stamp == request->before.stamp)
         return;
     check_that(host->world, CHECK_RISING, after.stamp > request->before.stamp,
@@ -308,7 +308,7 @@ void client_look(struct host *host)
 
         if (holding.live && version != NULL && version->content == 0)
             history_content(&world->keys[i], &holding,
-                            world_time_of(host, holding.expires_at_s));
+                            client_world_time(host, holding.expires_at_s));
     }
 }
 

@@ -238,6 +238,18 @@ static stamp_t known_to(struct host *host, const struct key_history *key)
     return holding.stamp;
 }
 
+/* That it was to live longer than the survivor knows is lost, too. */
+static void keep_life(struct host *host, struct key_history *key)
+{
+    struct holding holding = {.live = false};
+
+    if (host->up)
+        holding = host_holds(host, key->hash);
+    if (holding.live)
+        history_content(key, &holding,
+                        client_world_time(host, holding.expires_at_s));
+}
+
 static void lose(struct world *world, struct key_history *key, unsigned index)
 {
     struct host *other = &world->hosts[1 - index];
@@ -245,6 +257,7 @@ static void lose(struct world *world, struct key_history *key, unsigned index)
 
     if (known < key->required)
         key->required = known;
+    keep_life(other, key);
     if (known < key->own[other->index])
         key->own[other->index] = STAMP_NONE;
     key->own[index] = STAMP_NONE;

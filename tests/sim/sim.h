@@ -426,6 +426,8 @@ void client_work(struct world *world, unsigned index);
 void client_evict(struct world *world, unsigned index);
 /* Remembers what the host made of what it was told. */
 void client_look(struct host *host);
+/* The end of a life, in the world's time. */
+uint64_t client_world_time(const struct host *host, uint32_t expires_at_s);
 /* Nothing is under way: the counter begins, if it has not. */
 void client_begin_counting(struct world *world);
 

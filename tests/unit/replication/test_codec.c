@@ -254,6 +254,7 @@ static const struct message controls[] = {
                .peer_applied = 1ull << 40,
                .acked_by = 18,
                .acked = 1ull << 41,
+               .doubted = STAMP_ABSORB_MAX,
                .now_ns = 14,
                .stamp_last = 15,
                .items = 16,
@@ -316,6 +317,7 @@ static void assert_hello_equal(const struct hello *a, const struct hello *b)
     ck_assert_uint_eq(a->peer_applied, b->peer_applied);
     ck_assert_uint_eq(a->acked_by, b->acked_by);
     ck_assert_uint_eq(a->acked, b->acked);
+    ck_assert_uint_eq(a->doubted, b->doubted);
     ck_assert_uint_eq(a->now_ns, b->now_ns);
     ck_assert_uint_eq(a->stamp_last, b->stamp_last);
     ck_assert_uint_eq(a->items, b->items);
@@ -718,9 +720,9 @@ END_TEST
 
 START_TEST(a_hello_must_make_sense)
 {
-    struct message bad[] = {controls[0], controls[0], controls[0],
-                            controls[0], controls[0], controls[0],
-                            controls[0], controls[0], controls[0]};
+    struct message bad[] = {controls[0], controls[0], controls[0], controls[0],
+                            controls[0], controls[0], controls[0], controls[0],
+                            controls[0], controls[0]};
     struct message message;
     size_t consumed, needed, size;
 
@@ -733,6 +735,7 @@ START_TEST(a_hello_must_make_sense)
     bad[6].hello.flush.floor = STAMP_MAX;
     bad[7].hello.flush.pending = STAMP_MAX;
     bad[8].hello.pair = SLICE_LITERAL("a\nb");
+    bad[9].hello.doubted = STAMP_ABSORB_MAX + 1;
     size = codec_encode(codec, &bad[_i], frame, sizeof(frame));
     ck_assert_int_ne(codec_decode(codec, slice_make(frame, size), &message,
                                   &consumed, &needed),
@@ -1045,7 +1048,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, fields_of_a_newer_peer_are_skipped);
     tcase_add_test(tests, a_hello_of_a_newer_peer_is_understood);
     tcase_add_test(tests, a_newer_peer_may_refuse_for_reasons_of_its_own);
-    tcase_add_loop_test(tests, a_hello_must_make_sense, 0, 9);
+    tcase_add_loop_test(tests, a_hello_must_make_sense, 0, 10);
     tcase_add_test(tests, enums_and_stamps_are_bounded);
     tcase_add_test(tests, words_write_no_lines_of_their_own);
     tcase_add_test(tests, words_are_cut_and_long_ones_refused);

@@ -799,6 +799,113 @@ static void slip_in(struct side *side, const char *key, stamp_t stamp)
     ck_assert_int_eq(engine_apply(side->client, &mutation), APPLY_DONE);
 }
 
+/* ---- data of another time ---- */
+
+#define DOUBTED (T0 + 1000)
+
+/* B comes with data of which it knows no more than that it is old: A has some
+ * of it, and newer, and older, and has removed some; B's own is newer. */
+static void come_with_old_data(void)
+{
+    boot(&a, 'A', 1, true);
+    nobody_there(&a);
+    boot(&b, 'B', 2, true);
+    for (struct side *side = &a; side != NULL; side = side == &a ? &b : NULL) {
+        slip_in(side, "same", T0 + 100);
+        slip_in(side, side == &a ? "new at a" : "gone", T0 + 200);
+        slip_in(side, "newer at a", T0 + (side == &a ? 310 : 300));
+        slip_in(side, "newer at b", T0 + (side == &a ? 400 : 410));
+    }
+    slip_in(&b, "of b", DOUBTED + 1);
+    b.node->doubted = DOUBTED;
+}
+
+static stamp_t version_of(struct side *side, const char *key)
+{
+    struct engine_key wanted = engine_key_of(side->engine, slice_of(key));
+    struct engine_view view;
+    stamp_t stamp = STAMP_NONE;
+
+    engine_thread_set_now(side->client, now_ns);
+    if (engine_get(side->client, &wanted, &view)) {
+        stamp = view.stamp;
+        engine_view_end(side->client, &view);
+    }
+    return stamp;
+}
+
+static void expect_what_a_holds(void)
+{
+    for (struct side *side = &a; side != NULL; side = side == &a ? &b : NULL) {
+        ck_assert_uint_eq(version_of(side, "same"), T0 + 100);
+        ck_assert_uint_eq(version_of(side, "gone"), STAMP_NONE);
+        ck_assert_uint_eq(version_of(side, "new at a"), T0 + 200);
+        ck_assert_uint_eq(version_of(side, "newer at a"), T0 + 310);
+        ck_assert_uint_eq(version_of(side, "newer at b"), T0 + 400);
+        ck_assert_uint_eq(version_of(side, "of b"), DOUBTED + 1);
+        ck_assert_uint_eq(engine_items(side->engine), 5);
+    }
+}
+
+START_TEST(of_doubted_data_what_the_peer_holds_stays)
+{
+    come_with_old_data();
+    connect_to(&b, &a);
+    settle();
+    pass_time(1);
+    settle();
+    ck_assert_ptr_nonnull(strstr(trace, "A>B PLAN 4\n"));
+    expect_what_a_holds();
+    ck_assert_uint_eq(b.node->doubted, STAMP_NONE);
+    ck_assert_uint_eq(a.node->theirs.doubted, STAMP_NONE);
+    ck_assert_int_eq(status(&b).state, NODE_PAIRED);
+}
+END_TEST
+
+/* Whoever is left alone with it serves none of it. */
+START_TEST(doubted_data_is_never_served)
+{
+    uint64_t incarnation;
+    unsigned steps;
+
+    come_with_old_data();
+    incarnation = b.node->line.incarnation;
+    connect_to(&b, &a);
+    for (steps = 0; steps < (unsigned)_i; steps++) {
+        (void)pass_on(&b, 0);
+        (void)pass_on(&a, 0);
+    }
+    ck_assert(!b.serving || b.node->doubted == STAMP_NONE);
+    ck_assert_uint_eq(version_of(&a, "gone"), STAMP_NONE);
+    end_link(&b, 0);
+    ck_assert(b.serving);
+    ck_assert_uint_eq(b.node->doubted, STAMP_NONE);
+    ck_assert_uint_eq(version_of(&b, "gone"), STAMP_NONE);
+    if (b.node->line.incarnation != incarnation)
+        ck_assert_uint_eq(engine_items(b.engine), 1);
+    pass_time(1000);
+    connect_to(&b, &a);
+    settle();
+    expect_what_a_holds();
+}
+END_TEST
+
+START_TEST(two_that_both_doubt_keep_nothing_of_it)
+{
+    come_with_old_data();
+    a.node->doubted = DOUBTED;
+    connect_to(&b, &a);
+    settle();
+    pass_time(1);
+    settle();
+    for (struct side *side = &a; side != NULL; side = side == &a ? &b : NULL) {
+        ck_assert_uint_eq(engine_items(side->engine), 1);
+        ck_assert_uint_eq(version_of(side, "of b"), DOUBTED + 1);
+        ck_assert_int_eq(status(side).state, NODE_PAIRED);
+    }
+}
+END_TEST
+
 START_TEST(verify_finds_no_difference_where_there_is_none)
 {
     struct node_verified result;
@@ -1174,6 +1281,9 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_clock_that_was_set_is_measured_anew);
     tcase_add_test(tests, a_long_round_trip_does_not_spoil_a_short_one);
     tcase_add_test(tests, strangers_that_hold_the_same_compare_it);
+    tcase_add_test(tests, of_doubted_data_what_the_peer_holds_stays);
+    tcase_add_loop_test(tests, doubted_data_is_never_served, 1, 8);
+    tcase_add_test(tests, two_that_both_doubt_keep_nothing_of_it);
     tcase_add_test(tests, verify_finds_no_difference_where_there_is_none);
     tcase_add_test(tests, verify_finds_what_differs_and_mends_it);
     tcase_add_test(tests, verify_finds_lives_that_differ_and_mends_them);

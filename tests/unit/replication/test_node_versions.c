@@ -2,6 +2,7 @@
 /* A node meets an older and a newer one, played byte by byte: what they can
  * both do works, and what only one of them knows is not said or not heard. */
 #include "tests/unit/replication/codec_twin.h"
+#include "replication/node_inner.h"
 #include "tests/unit/replication/played_peer.h"
 
 static char payload[OUT_BYTES];
@@ -136,6 +137,27 @@ START_TEST(a_peer_that_knew_more_once_may_tell_lives_again)
 }
 END_TEST
 
+/* It cannot tell what of old data is to go: so all of it goes. */
+START_TEST(a_peer_that_knows_no_doubts_gives_everything)
+{
+    struct message greeting = hello_of(
+        1, 1, MESSAGE_FEATURE_DIGEST | (_i == 0 ? 0 : MESSAGE_FEATURE_DOUBT));
+
+    store("old", "x");
+    node->doubted = stamp_last(engine_stamp_clock(engine));
+    greeting.hello.items = 1;
+    node_dialed(node, now_ns, 0);
+    hear_all();
+    ck_assert_uint_eq(its_hello.doubted, node->doubted);
+    say(codec_encode(codec, &greeting, frame, sizeof(frame)));
+    ck_assert_int_eq(node_has("old"), _i);
+    ck_assert_uint_eq(node->doubted != STAMP_NONE, (unsigned)_i);
+    say(codec_encode(codec, &plan, frame, sizeof(frame)));
+    ck_assert(!node_has("old")); /* Nothing is compared in that plan. */
+    ck_assert_uint_eq(node->doubted, STAMP_NONE);
+}
+END_TEST
+
 /* ---- those who are newer ---- */
 
 START_TEST(a_newer_peer_that_knows_our_version_pairs)
@@ -214,6 +236,8 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, a_longer_life_is_told_as_the_peer_knows_it, 0,
                         2);
     tcase_add_test(tests, a_peer_that_knew_more_once_may_tell_lives_again);
+    tcase_add_loop_test(tests, a_peer_that_knows_no_doubts_gives_everything, 0,
+                        2);
     tcase_add_test(tests, a_newer_peer_that_knows_our_version_pairs);
     tcase_add_test(tests,
                    a_peer_without_a_version_in_common_is_refused_in_words);
