@@ -108,7 +108,7 @@ void node_end_doubt(struct node *node)
 void node_doubt_begin(struct node *node)
 {
     if (node->theirs.doubted == STAMP_NONE &&
-        (node->theirs.features & MESSAGE_FEATURE_DOUBT))
+        node_both_know(node, MESSAGE_FEATURE_DOUBT))
         return;
     if (node->doubted != STAMP_NONE)
         node->theirs.doubted = STAMP_NONE;
@@ -120,7 +120,9 @@ static bool may_compare(const struct node *node, const struct hello *hello)
 {
     const uint64_t wanted = MESSAGE_FEATURE_DIGEST | MESSAGE_FEATURE_DOUBT;
 
-    return !node->peer.served && (hello->features & wanted) == wanted &&
+    const uint64_t known = hello->features & ~node->config.features_off;
+
+    return !node->peer.served && (known & wanted) == wanted &&
            hello->items > 0 && hello->doubted == STAMP_NONE;
 }
 

@@ -285,8 +285,9 @@ void history_go_back(struct world *world, unsigned index)
         if (removed) {
             gone = key->count;
             key->gone_stamp = key->own[other->index];
-        } else if (holding.live && holding.stamp <= key->gone_stamp) {
-            gone = 0; /* Only this one knew. */
+            key->gone_at = other->index;
+        } else if (key->gone_at == index) {
+            gone = 0; /* Whoever removed it does not know any more. */
         }
         lose(world, key, index);
         key->gone = gone;

@@ -248,6 +248,7 @@ struct key_history {
     uint64_t repeated_ns[HOSTS]; /* When that host last did. */
     size_t gone;        /* Versions that must not rise from the dead... */
     stamp_t gone_stamp; /* ...up to this stamp. */
+    unsigned gone_at;   /* The host that had removed them. */
 };
 
 /* ---- others ---- */
