@@ -89,6 +89,17 @@ static void choose_to_fetch(struct dice *dice, struct knobs *knobs)
     knobs->steps = 900;
 }
 
+/* Hosts come and go all the time, some of them with data of yesterday. */
+static void choose_to_go_back(struct knobs *knobs)
+{
+    knobs->keys = 24;
+    knobs->memory_bytes = 16 * MIB;
+    knobs->crashes = knobs->stops = 0;
+    knobs->suspends = 20;
+    knobs->copies = 70;
+    knobs->steps = 900;
+}
+
 static void choose_faults(struct dice *dice, struct knobs *knobs)
 {
     knobs->resets = dice_percent(dice, 50) ? 10 : 0;
@@ -158,4 +169,6 @@ void knobs_choose(struct world *world)
         choose_to_touch(knobs);
     if (world->seed % 3 == 0)
         choose_to_count(knobs);
+    if (world->seed % 12 == 5)
+        choose_to_go_back(knobs);
 }

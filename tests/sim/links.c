@@ -254,8 +254,10 @@ static bool write_link(struct host *host, unsigned number)
         size_t space = space_on_wire(host, link);
         size_t size = link->out_size - link->out_sent;
 
-        if (size == 0 && composed && world->knobs.yields)
+        if (size == 0 && composed && world->knobs.yields) {
+            fault_count(world, FAULT_YIELD);
             return false;
+        }
         if (size == 0) {
             link->out_sent = 0;
             link->out_size = size = compose(host, number);
