@@ -47,6 +47,7 @@ static uint64_t append(struct journal_log *log, uint64_t hash, stamp_t stamp)
         journal_lose(log, entry);
     *entry = (struct journal_entry){hash, stamp};
     log->touched[place / 64] &= ~((uint64_t)1 << place % 64);
+    log->removed[place / 64] &= ~((uint64_t)1 << place % 64);
     atomic_store_explicit(&log->next, seq + 1, memory_order_release);
     return seq;
 }
@@ -88,7 +89,9 @@ static void bury(struct journal_log *log, uint64_t hash, stamp_t stamp)
 {
     struct tombstone *known = tombstones_find(&log->tombs, hash);
     uint64_t seq = append(log, hash, stamp);
+    uint64_t place = seq & log->mask;
 
+    log->removed[place / 64] |= (uint64_t)1 << place % 64;
     if (!RULE(TOMBSTONES))
         return;
     if (known != NULL)
@@ -252,10 +255,12 @@ int journal_new(const struct journal_config *config, struct journal_log **out)
         config->bucket_bits != 0 ? config->bucket_bits : BUCKET_BITS_MAX;
     log->ring = memory_new(config->entries, sizeof(*log->ring));
     log->touched = memory_new(config->entries / 64 + 1, sizeof(*log->touched));
+    log->removed = memory_new(config->entries / 64 + 1, sizeof(*log->removed));
     log->floors = memory_new(journal_buckets(log), sizeof(*log->floors));
     error = tombstones_init(&log->tombs, config->tombstones_max);
     if (error == 0 &&
-        (log->ring == NULL || log->touched == NULL || log->floors == NULL))
+        (log->ring == NULL || log->touched == NULL || log->removed == NULL ||
+         log->floors == NULL))
         error = -ERR_MEMORY;
     if (error != 0)
         journal_free(&log);
@@ -269,6 +274,7 @@ void journal_free(struct journal_log **log)
         return;
     tombstones_fini(&(*log)->tombs);
     memory_free(&(*log)->floors);
+    memory_free(&(*log)->removed);
     memory_free(&(*log)->touched);
     memory_free(&(*log)->ring);
     lock_fini(&(*log)->lock);
@@ -325,7 +331,9 @@ size_t journal_read(struct journal_log *log, uint64_t *next,
             &log->ring[(*next + count) & log->mask];
 
         out[count] = (struct journal_reference){
-            entry->hash, entry->stamp, journal_is_touched(log, *next + count)};
+            entry->hash, entry->stamp,
+            journal_is_marked(log, log->touched, *next + count),
+            journal_is_marked(log, log->removed, *next + count)};
         count++;
     }
     lock_release(&log->lock);

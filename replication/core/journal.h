@@ -41,6 +41,7 @@ struct journal_reference {
     stamp_t stamp; /* The version that was current then. */
     bool touched;  /* It was not new then: it lives longer, or its token is
                       given out. */
+    bool removed;  /* A removal, with its tombstone, or a floor instead. */
 };
 
 struct journal_removal {

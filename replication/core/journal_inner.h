@@ -26,7 +26,8 @@ struct journal_log {
     struct lock lock; /* Everything below, but what is atomic. */
     struct stamp_clock *clock;
     struct journal_entry *ring;
-    uint64_t *touched; /* A bit for each place in the ring. */
+    uint64_t *touched; /* Both: a bit for each place in the ring. */
+    uint64_t *removed;
     uint64_t mask;
     _Atomic uint64_t next; /* Number of the next entry; the first is 1.
                               Written under the lock. */
@@ -78,12 +79,12 @@ static inline uint64_t journal_oldest_kept(const struct journal_log *log)
     return log->next - log->first > size ? log->next - size : log->first;
 }
 
-static inline bool journal_is_touched(const struct journal_log *log,
-                                      uint64_t seq)
+static inline bool journal_is_marked(const struct journal_log *log,
+                                     const uint64_t *marks, uint64_t seq)
 {
     uint64_t place = seq & log->mask;
 
-    return (log->touched[place / 64] >> place % 64) & 1;
+    return (marks[place / 64] >> place % 64) & 1;
 }
 
 static inline bool journal_behind(const struct journal_log *log)

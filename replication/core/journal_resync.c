@@ -37,7 +37,7 @@ static uint64_t heard_for_sure(const struct journal_log *log, uint64_t applied)
         return applied;
     if (seq < journal_oldest_kept(log))
         seq = journal_oldest_kept(log);
-    while (seq <= applied && !journal_is_touched(log, seq)) {
+    while (seq <= applied && !journal_is_marked(log, log->touched, seq)) {
         uint64_t place = seq & log->mask;
 
         seq += log->touched[place / 64] == 0 ? 64 - place % 64 : 1;

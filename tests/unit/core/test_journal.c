@@ -489,6 +489,27 @@ START_TEST(a_longer_life_is_marked_as_such)
 }
 END_TEST
 
+START_TEST(a_removal_is_marked_as_such)
+{
+    struct journal_reference entries[RING];
+    uint64_t next = 1;
+
+    drop(KEY(1));
+    set(KEY(1));
+    journal_gone(changes, KEY(2), set(KEY(2)));
+    ck_assert_uint_eq(journal_read(changes, &next, entries, RING), 4);
+    ck_assert(entries[0].removed);
+    ck_assert(!entries[1].removed);
+    ck_assert(!entries[2].removed);
+    ck_assert(entries[3].removed);
+    for (unsigned i = 0; i < RING; i++)
+        set(KEY(3));
+    ck_assert_uint_eq(journal_read(changes, &next, entries, RING), RING);
+    for (unsigned i = 0; i < RING; i++)
+        ck_assert(!entries[i].removed);
+}
+END_TEST
+
 START_TEST(what_lies_before_an_entry_was_told_unless_something_is_missing)
 {
     stamp_t stamp;
@@ -533,6 +554,7 @@ static void add_tests(TCase *tests)
 {
     tcase_add_checked_fixture(tests, begin, end);
     tcase_add_test(tests, a_longer_life_is_marked_as_such);
+    tcase_add_test(tests, a_removal_is_marked_as_such);
     tcase_add_test(
         tests, what_lies_before_an_entry_was_told_unless_something_is_missing);
     tcase_add_test(tests, what_may_have_been_asked_for_is_told_again);
