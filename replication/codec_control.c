@@ -375,6 +375,7 @@ int codec_read_mark(struct codec *codec, struct slice bytes,
         return error;
     message->mark.through_hash = wire->through_hash;
     message->mark.done = wire->done != 0;
+    message->mark.idle = wire->idle != 0;
     return 0;
 }
 
@@ -387,6 +388,7 @@ void codec_write_mark(struct codec *codec, const struct message *message,
     WIRE_INIT(mark, &wire);
     wire.through_hash = message->mark.through_hash;
     wire.done = message->mark.done;
+    wire.idle = message->mark.idle;
     codec_pack(&wire.base, out);
 }
 
@@ -405,6 +407,7 @@ int codec_read_ack(struct codec *codec, struct slice bytes,
     message->ack.through_hash = wire->through_hash;
     message->ack.done = wire->done != 0;
     message->ack.prompt = wire->prompt != 0;
+    message->ack.full = wire->full != 0;
     return 0;
 }
 
@@ -419,6 +422,7 @@ void codec_write_ack(struct codec *codec, const struct message *message,
     wire.through_hash = message->ack.through_hash;
     wire.done = message->ack.done;
     wire.prompt = message->ack.prompt;
+    wire.full = message->ack.full;
     codec_pack(&wire.base, out);
 }
 

@@ -129,12 +129,14 @@ struct message {
         struct {
             uint64_t through_hash;
             bool done;
+            bool idle;
         } mark;
         struct {
             uint64_t applied;
             uint64_t through_hash;
             bool done;
             bool prompt;
+            bool full;
         } ack;
         struct flush_state flush;
         struct {

@@ -2,8 +2,8 @@
 /* What the files of the node share: node.c carries out what the core decides,
  * node_send.c, node_touch.c and node_scan.c compose what goes to the peer,
  * node_receive.c applies what comes from it, node_fetch.c asks for and answers
- * with single keys, node_clock.c compares clocks, node_restart.c
- * takes it all across a restart. */
+ * with single keys, node_clock.c compares clocks, node_restart.c takes it all
+ * across a restart. */
 #ifndef REPLICATION_NODE_INNER_H
 #define REPLICATION_NODE_INNER_H
 
@@ -79,10 +79,12 @@ struct node_scan {
     struct journal_removal removals[NODE_REMOVALS_MAX];
     size_t removals_count, removals_at;
     bool removals_more;
-    uint64_t cursor;  /* Next hash to look at. */
-    bool compares;    /* What the peer says it has is left out. */
-    size_t listed_at; /* Of the answer: looked at for what the peer doubts. */
-    bool exhausted;   /* There is no hash beyond the last run. */
+    uint64_t cursor;      /* Next hash to look at. */
+    bool compares;        /* What the peer says it has is left out. */
+    size_t listed_at;     /* Of the answer: looked at for what the peer doubts. */
+    bool hot;             /* Only what is used, for now. */
+    uint32_t hot_since_s; /* When that began; 0: it did not. */
+    bool exhausted;       /* There is no hash beyond the last run. */
     struct journal_run run;
     struct node_sent found[NODE_SCAN_FOUND_MAX]; /* Items the peer may lack. */
     size_t found_count, found_at;
@@ -110,6 +112,8 @@ struct node_send {
     bool ack_done;
     bool goodbye_due;
     bool goodbye_said;
+    bool peer_empty; /* When the link came up: it has nothing that is older. */
+    bool peer_full;  /* It has to let go of something for each item. */
     bool scan_first; /* The live stream had all the room last time. */
     struct node_big big;
     struct node_scan scan;
@@ -257,6 +261,8 @@ struct node_confirm {
 
 struct node_receive {
     bool prompt;           /* Its clients wait for our word. */
+    bool full;             /* What came pushed something out. */
+    bool idle;             /* Nobody uses what the scan brings now. */
     bool planned;          /* The peer has said where its stream begins. */
     enum resync_kind kind; /* NONE once the peer's scan is through. */
     uint64_t marked;       /* How far the peer's scan has come, in a round. */

@@ -14,6 +14,7 @@
 void node_receive_begin(struct node *node)
 {
     node->receive = (struct node_receive){.kind = RESYNC_NONE};
+    (void)engine_take_evicted(node->thread); /* What was before. */
 }
 
 void node_receive_end(struct node *node)
@@ -244,8 +245,11 @@ static int take_batch(struct node *node, const struct message *message)
     abandon_parts(node);
     do {
         count = read_ahead(node, message, &at, mutations);
-        for (size_t i = 0; i < count && error == 0; i++)
+        for (size_t i = 0; i < count && error == 0; i++) {
+            mutations[i].idle =
+                node->receive.idle && message->batch.through == 0;
             error = apply(node, &mutations[i]);
+        }
     } while (error == 0 && count == AHEAD_MAX);
     if (message->batch.through == 0)
         node->receive.items += message->batch.count;
@@ -263,6 +267,7 @@ static int begin_part(struct node *node, const struct message *message)
     if (!node_can_follow(node, message->part.head.stamp))
         return node_from_beyond(node);
     receive->head = message->part.head;
+    receive->head.idle = receive->idle && message->part.through == 0;
     memcpy(receive->key, receive->head.key.data, receive->head.key.size);
     receive->head.key.data = receive->key;
     receive->head.value = slice_make(NULL, 0);
@@ -398,6 +403,7 @@ static int take_mark(struct node *node, const struct message *message)
     receive->marked = message->mark.done ? 0 : message->mark.through_hash;
     node->send.ack_due = true;
     node->send.ack_hash = message->mark.through_hash;
+    receive->idle |= message->mark.idle;
     if (!message->mark.done)
         return 0;
     node->send.ack_done = true;
@@ -405,6 +411,8 @@ static int take_mark(struct node *node, const struct message *message)
         return 0; /* A later round of the peer's, after an overflow. */
     node->resync_items_total = receive->total;
     node->resync_bytes = node->bytes_in - receive->bytes_before;
+    if (receive->items > receive->total && receive->total > 0)
+        receive->items = receive->total; /* Some came twice. */
     node_resync_done(node, receive->kind, receive->items, receive->since_ns);
     node_log_resync(node, "from");
     receive->kind = RESYNC_NONE;
@@ -428,6 +436,7 @@ static int take_ack(struct node *node, const struct message *message)
     node->line.acked_by = node->theirs.incarnation;
     node->line.acked = message->ack.applied;
     node->receive.prompt = message->ack.prompt;
+    node->send.peer_full |= message->ack.full;
     node_confirm_acked(node, message->ack.applied);
     node_scan_confirmed(node, message->ack.through_hash, message->ack.done);
     return 0;

@@ -4,7 +4,10 @@
  * A chunk of items is only noted down under the engine's locks; each one is
  * looked up again when it is sent, so what is sent is never older than what
  * was acknowledged before it. After each chunk a mark, which the peer
- * acknowledges in order with the data. */
+ * acknowledges in order with the data.
+ *
+ * A peer that starts with nothing gets what is used before the rest, and of the
+ * rest no more once it is full: for that it would let go of what is used. */
 #include "replication/node_inner.h"
 
 #include "replication/core/rules.h"
@@ -16,8 +19,33 @@
 #define OUTPUT_BYTES_MAX (64u * 1024) /* Composed at once; clients wait. */
 #define FRAME_ROOM_MIN (CODEC_WHOLE_VALUE_MAX + 1024)
 #define PREFETCH_AHEAD 16
+#define FRAMES_MAX 192  /* In one call, however little is in them. */
+#define HOT_MARGIN_S 2u /* A worker's time may be behind ours. */
 
 /* ---- noting down ---- */
+
+/* Was it sent before the others? It was hot then if it is now and was not used
+ * since; what is used just then may go twice. */
+static bool went_ahead(const struct node_scan *scan,
+                       const struct engine_view *view)
+{
+    return scan->hot_since_s != 0 && engine_view_is_hot(view) &&
+           view->accessed_at_s < scan->hot_since_s - HOT_MARGIN_S;
+}
+
+/* A peer that began with nothing and is full lets go of what is cold sooner
+ * than it comes: as well it may stay here. One with data of its own might keep
+ * an older version instead. */
+static bool is_left_out(const struct node *node, const struct engine_view *view)
+{
+    const struct node_scan *scan = &node->send.scan;
+
+    if (scan->hot)
+        return !engine_view_is_hot(view);
+    return (node->send.peer_full && node->send.peer_empty &&
+            !engine_view_is_hot(view)) ||
+           went_ahead(scan, view);
+}
 
 static bool visit(void *ctx, uint64_t hash, struct engine_view *view)
 {
@@ -27,8 +55,10 @@ static bool visit(void *ctx, uint64_t hash, struct engine_view *view)
     if (scan->found_count == NODE_SCAN_FOUND_MAX ||
         scan->present_count == NODE_SCAN_FOUND_MAX)
         return false;
-    if (scan->run.floor != STAMP_NONE)
+    if (scan->run.floor != STAMP_NONE && !scan->hot)
         scan->present[scan->present_count++] = hash;
+    if (is_left_out(node, view))
+        return true;
     if (scan->compares && node_compare_has(node, hash, view))
         return true;
     if (!journal_knows(node->log, view->stamp))
@@ -110,7 +140,8 @@ static void collect(struct node *node)
     scan->through = done ? scan->run.to : next - 1;
     qsort(scan->present, scan->present_count, sizeof(scan->present[0]),
           by_hash);
-    scan->purge_due = scan->run.floor != STAMP_NONE && RULE(PURGE);
+    scan->purge_due =
+        scan->run.floor != STAMP_NONE && !scan->hot && RULE(PURGE);
     scan->mark_due = true;
     scan->listed_at = scan->compares ? first_listed(node) : 0;
     scan->exhausted = scan->through == UINT64_MAX;
@@ -184,15 +215,17 @@ static size_t put_doubted(struct node *node, char *out, size_t room)
     return batch.count > 0 ? codec_batch_end(&batch, 0) : 0;
 }
 
-static size_t put_mark(struct node *node, uint64_t through, bool done,
-                       char *out, size_t room)
+/* With what is hot no bucket is complete. */
+static size_t put_mark(struct node *node, char *out, size_t room)
 {
+    struct node_scan *scan = &node->send.scan;
     struct message message = {.type = MESSAGE_MARK};
 
-    message.mark.through_hash = through;
-    message.mark.done = done;
-    node->send.scan.mark_due = false;
-    node->send.scan.marked = through;
+    message.mark.through_hash = scan->hot ? 0 : scan->through;
+    message.mark.done = scan->phase == NODE_SCAN_SENT;
+    message.mark.idle = scan->hot && scan->exhausted;
+    scan->mark_due = false;
+    scan->marked = message.mark.through_hash;
     return codec_encode(node->codec, &message, out, room);
 }
 
@@ -257,6 +290,10 @@ static void begin_round(struct node *node)
     *scan =
         (struct node_scan){.phase = NODE_SCAN_REMOVALS, .removals_more = true};
     scan->compares = node->send.plan == RESYNC_DIGEST;
+    if (node->send.plan == RESYNC_FULL && node->send.peer_empty) {
+        scan->hot = true;
+        scan->hot_since_s = (uint32_t)(node->now_ns / NS_PER_S);
+    }
     if (scan->compares) /* An answer of the last round knows too little. */
         node->compare.state = NODE_COMPARE_IDLE;
     if (node->round_ns == 0)
@@ -303,10 +340,15 @@ static size_t items_phase(struct node *node, char *out, size_t room)
     if (scan->found_at < scan->found_count)
         return put_items(node, out, room);
     if (scan->mark_due)
-        return put_mark(node, scan->through, false, out, room);
+        return put_mark(node, out, room);
+    if (scan->hot && !next_run(node)) {
+        scan->hot = scan->exhausted = false;
+        scan->cursor = 0;
+    }
     if (!next_run(node)) {
         scan->phase = NODE_SCAN_SENT;
-        return put_mark(node, UINT64_MAX, true, out, room);
+        scan->through = UINT64_MAX;
+        return put_mark(node, out, room);
     }
     if (scan->compares && !is_compared(node))
         return ask_from_run(node, out, room);
@@ -333,11 +375,12 @@ size_t node_scan_output(struct node *node, char *out, size_t room)
 {
     size_t used = 0;
     size_t bytes = 1;
+    unsigned frames = 0;
 
     if (room > OUTPUT_BYTES_MAX)
         room = OUTPUT_BYTES_MAX;
     while (bytes > 0 && room - used >= FRAME_ROOM_MIN &&
-           node->send.big.item == NULL) {
+           node->send.big.item == NULL && frames++ < FRAMES_MAX) {
         bytes = put_frame(node, out + used, room - used);
         used += bytes;
     }
@@ -350,10 +393,13 @@ size_t node_scan_output(struct node *node, char *out, size_t room)
 static void round_done(struct node *node)
 {
     node->send.scan.phase = NODE_SCAN_IDLE;
+    node->send.peer_empty = false;
     if (journal_is_dirty(node->log))
         return; /* Another round, of what got lost meanwhile. */
     node->resync_items_total = node->send.plan_items;
     node->resync_bytes = node->round_bytes;
+    if (node->round_items > node->send.plan_items && node->send.plan_items > 0)
+        node->round_items = node->send.plan_items; /* Some went twice. */
     node_resync_done(node, node->send.plan, node->round_items, node->round_ns);
     node_resync_ends(node, true);
     /* Those after an overflow of the log are too many to be news. */

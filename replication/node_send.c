@@ -50,6 +50,7 @@ void node_send_begin(struct node *node, unsigned link)
     else
         send->plan_items = engine_items(node->config.engine);
     send->caught_up = plan == JOURNAL_CONTINUE;
+    send->peer_empty = theirs->joining && theirs->items == 0;
     send->next = send->plan_after + 1;
     send->through = send->confirmed = send->plan_after;
     send->told = node->links[link].hello.flush;
@@ -145,6 +146,7 @@ static size_t put_ack(struct node *node, char *out, size_t room)
     message.ack.through_hash = node->send.ack_hash;
     message.ack.done = node->send.ack_done;
     message.ack.prompt = node->confirm.prompt_told = node_wants_prompt(node);
+    message.ack.full = node->receive.full |= engine_take_evicted(node->thread);
     node->send.ack_due = false;
     node->send.ack_hash = 0;
     node->send.ack_done = false;
@@ -428,11 +430,14 @@ static enum node_added add_absent(struct node *node, struct codec_batch *batch,
     struct mutation remove = {.kind = MUTATION_REMOVE, .hash = entry->hash};
 
     remove.stamp = journal_tombstone(node->log, entry->hash);
-    if (remove.stamp < entry->stamp && entry->stamp > node->send.told.floor &&
+    if (!entry->removed && remove.stamp < entry->stamp &&
+        entry->stamp > node->send.told.floor &&
         stamp_node(entry->stamp) == node->peer.node_bit) {
         /* Expired, say, and not collected yet, after whatever was removed
          * before. If the peer may hold an older version, this makes a removal
-         * with a number of its own. */
+         * with a number of its own. A removal whose tombstone found no room is
+         * the scan's business, for its floor: made anew, it would push out
+         * the next one, and so on for ever. */
         journal_gone(node->log, entry->hash, entry->stamp);
         return NODE_ABSENT;
     }

@@ -61,6 +61,8 @@ static void publish(struct change *change, const struct mutation *mutation)
     bool was_absent = change->slot.item == NULL;
 
     change_publish(change, mutation->stamp);
+    if (mutation->idle)
+        change_cool(change);
     if (was_absent && engine->has_journal)
         engine->journal.applied(engine->journal.ctx, mutation->hash,
                                 mutation->stamp);

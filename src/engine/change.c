@@ -274,6 +274,17 @@ void change_publish(struct change *change, stamp_t stamp)
         alloc_retire(thread, old);
 }
 
+void change_cool(struct change *change)
+{
+    struct slabs *slabs = &change->thread->engine->slabs;
+    struct slab_class *class = slab_class_at(slabs, change->item->slab_class);
+
+    lock_take(&class->lock);
+    if (item_list(change->item) != LRU_TEMP)
+        lru_cool(slabs, change->item);
+    lock_release(&class->lock);
+}
+
 void change_drop(struct change *change)
 {
     struct item *old = change->slot.item;

@@ -57,6 +57,8 @@ bool change_room(struct change *change, const struct item_shape *shape);
 bool change_adopt(struct change *change, struct item *item);
 /* The new item is complete: stamps it and shows it. */
 void change_publish(struct change *change, stamp_t stamp);
+/* Nobody uses it: it is the next to give way. */
+void change_cool(struct change *change);
 
 /* The key's item is gone. The journal is the caller's business. */
 void change_drop(struct change *change);

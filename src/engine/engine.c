@@ -267,6 +267,14 @@ bool engine_take_changed(struct engine_thread *thread)
     return changed;
 }
 
+bool engine_take_evicted(struct engine_thread *thread)
+{
+    bool evicted = thread->evicted;
+
+    thread->evicted = false;
+    return evicted;
+}
+
 uint64_t engine_last_change(const struct engine_thread *thread)
 {
     const struct engine *engine = thread->engine;

@@ -158,6 +158,9 @@ struct watch_ring *engine_thread_ring(const struct engine_thread *thread);
 void engine_thread_settle(struct engine_thread *thread);
 /* Did a client's request change anything since this was last asked? */
 bool engine_take_changed(struct engine_thread *thread);
+/* Did a live item give way to what this thread stored since this was last
+ * asked? */
+bool engine_take_evicted(struct engine_thread *thread);
 /* The journal's number of the latest change, or of one after it; 0 without a
  * journal. */
 uint64_t engine_last_change(const struct engine_thread *thread);
@@ -244,6 +247,9 @@ size_t engine_view_bytes(const struct engine_view *view);
 /* Of those who look into the cache: the item's list, "hot" and so on, and by
  * how many its bytes are held, the cache itself among them. */
 const char *engine_view_list(const struct engine_view *view);
+/* It was asked for lately, or has only just come: it would be among the last to
+ * give way. Without being used an item never becomes hot again. */
+bool engine_view_is_hot(const struct engine_view *view);
 unsigned engine_view_references(const struct engine_view *view);
 
 /* Keeps the item's bytes in place beyond the view's end, whatever happens to

@@ -31,8 +31,10 @@ static void count_victim(struct engine_thread *thread, struct slab_class *class,
     }
     tell_evicted(thread, item);
     METRIC_UP(counters->evicted);
-    if (!thread->moving)
+    if (!thread->moving) {
         METRIC_UP(counters->direct_reclaims);
+        thread->evicted = true;
+    }
     if (item->expires_at_s != 0)
         METRIC_UP(counters->evicted_nonzero);
     if (!fetched)

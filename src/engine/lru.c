@@ -64,6 +64,24 @@ void lru_move(struct slabs *slabs, struct item *item, enum lru_list list)
     lru_link(slabs, item, list);
 }
 
+void lru_cool(struct slabs *slabs, struct item *item)
+{
+    struct slab_class *class = slab_class_at(slabs, item->slab_class);
+    struct lru_ends *ends = &class->lists[LRU_COLD];
+    handle_t handle = region_handle(slabs->region, item);
+
+    lru_unlink(slabs, item);
+    __atomic_store_n(&item->list, (uint8_t)LRU_COLD, __ATOMIC_RELAXED);
+    item->prev = ends->tail;
+    item->next = HANDLE_NONE;
+    if (ends->tail != HANDLE_NONE)
+        region_item(slabs->region, ends->tail)->next = handle;
+    else
+        ends->head = handle;
+    ends->tail = handle;
+    METRIC_ADD(ends->count, 1);
+}
+
 uint64_t lru_count(const struct slab_class *class)
 {
     uint64_t count = 0;

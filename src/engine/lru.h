@@ -20,6 +20,8 @@ struct lru_rules {
 void lru_link(struct slabs *slabs, struct item *item, enum lru_list list);
 void lru_unlink(struct slabs *slabs, struct item *item);
 void lru_move(struct slabs *slabs, struct item *item, enum lru_list list);
+/* To the tail of cold: it is the next to give way. */
+void lru_cool(struct slabs *slabs, struct item *item);
 
 /* Takes the place of another item of the class. */
 void lru_replace(struct slabs *slabs, struct item *old, struct item *item);

@@ -52,6 +52,7 @@ struct mutation {
     stamp_t cas;        /* Given by a client; STAMP_NONE: the stamp is it. */
     struct slice key;   /* Empty in REMOVE and TOUCH: the hash is enough. */
     struct slice value; /* Empty in REMOVE and TOUCH. */
+    bool idle;          /* Not told: nobody uses it, so it gives way first. */
     struct tally tally; /* Of SET; value is what it comes to. */
 };
 

@@ -225,6 +225,12 @@ size_t engine_view_bytes(const struct engine_view *view)
     return item_bytes(view->item);
 }
 
+bool engine_view_is_hot(const struct engine_view *view)
+{
+    return item_list(view->item) != LRU_COLD ||
+           (item_marks(view->item) & ITEM_ACTIVE) != 0;
+}
+
 const char *engine_view_list(const struct engine_view *view)
 {
     static const char *const names[] = {

@@ -35,6 +35,7 @@ struct engine_thread {
     int32_t items_untold;    /* Of table.items, not yet added there. */
     bool recorded;           /* The journal was told something. */
     bool changed;            /* And it was a client's wish. */
+    bool evicted;            /* A live item gave way to a new one. */
     bool moving;             /* What it evicts makes room for what moves. */
     struct watch_ring *ring; /* NULL without a watch: nothing is wanted. */
     const struct watch_classes *watched;

@@ -85,6 +85,28 @@ def test_what_one_node_let_go_it_gets_again_when_it_is_touched(t):
 
 
 @deadline(180)
+def test_a_small_node_gets_what_is_used_and_leaves_the_rest(t):
+    pair = t.pair(args_a=('-m', '256'), args_b=('-m', '32'))
+    pair.b.kill()
+    pair.a.await_state('alone')
+    keys = [f'k{number}' for number in range(40_000)]
+    pair.a.c.store_many((key, b'v' * 2000) for key in keys)
+    wait_for('the lists to be tended', lambda: 30_000 < sum(
+        int(value) for name, value in pair.a.c.stats('items').items()
+        if name.endswith(':number_cold')))
+    used = keys[:4000:2]
+    assert len(pair.a.c.get_many(used)) == len(used)
+    pair.b.start()
+    pair.await_paired()
+    pair.settle()
+    assert len(pair.b.c.get_many(used)) == len(used)
+    missing = len(keys) - int(pair.b.stat('curr_items'))
+    assert missing > len(keys) // 3
+    # They were not sent to be let go at once.
+    assert int(pair.b.stat('evictions')) < missing // 4
+
+
+@deadline(180)
 def test_a_delete_is_forwarded_in_every_form(t):
     pair = t.pair(args_a=('-m', '16'), args_b=('-m', '128'))
     keys = only_at_the_larger(pair)[:60]

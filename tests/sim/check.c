@@ -95,7 +95,8 @@ static void check_bounds(struct world *world, struct host *host)
     host->overflows = log.overflows;
     world->faults[FAULT_NOT_KEPT] += host->node->not_kept - host->not_kept;
     host->not_kept = host->node->not_kept;
-    if (host->not_kept > 0)
+    if (host->not_kept > 0 ||
+        (host->node->send.peer_full && host->node->send.peer_empty))
         world->crowded = true;
 }
 

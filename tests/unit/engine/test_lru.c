@@ -82,6 +82,30 @@ START_TEST(unlinking_head_middle_and_tail_keeps_the_rest)
 }
 END_TEST
 
+START_TEST(what_is_cooled_is_next_to_give_way)
+{
+    struct stand stand;
+    struct lru_ends *cold;
+
+    set_up(&stand);
+    cold = &stand.class->lists[LRU_COLD];
+    lru_move(&stand.slabs, stand.items[1], LRU_COLD);
+    lru_cool(&stand.slabs, stand.items[7]);
+    lru_cool(&stand.slabs, stand.items[3]);
+    lru_cool(&stand.slabs, stand.items[7]);
+    ck_assert_uint_eq(cold->count, 3);
+    ck_assert_uint_eq(lru_count(stand.class), ITEMS);
+    ck_assert_uint_eq(item_list(stand.items[7]), LRU_COLD);
+    ck_assert_ptr_eq(region_item(&stand.region, cold->tail), stand.items[7]);
+    ck_assert_ptr_eq(region_item(&stand.region, cold->head), stand.items[1]);
+    ck_assert_uint_eq(stand.items[7]->prev,
+                      region_handle(&stand.region, stand.items[3]));
+    ck_assert_uint_eq(stand.items[3]->next, cold->tail);
+    ck_assert_uint_eq(stand.items[7]->next, HANDLE_NONE);
+    tear_down(&stand);
+}
+END_TEST
+
 START_TEST(a_touch_marks_and_moves_nothing)
 {
     struct stand stand;
@@ -153,6 +177,7 @@ static void add_tests(TCase *tests)
 {
     tcase_add_test(tests, the_oldest_is_at_the_tail);
     tcase_add_test(tests, unlinking_head_middle_and_tail_keeps_the_rest);
+    tcase_add_test(tests, what_is_cooled_is_next_to_give_way);
     tcase_add_test(tests, a_touch_marks_and_moves_nothing);
     tcase_add_test(tests,
                    balance_sends_the_used_to_warm_and_the_others_to_cold);

@@ -128,10 +128,10 @@ uint64_t time_of(const struct side *side)
 }
 
 static void boot_with(struct side *side, char name, uint64_t node, bool dials,
-                      struct fetches *fetches)
+                      struct fetches *fetches, uint64_t memory_bytes)
 {
-    struct engine_config engine = {.memory_bytes = 16 * MIB,
-                                   .item_bytes_max = 2 * MIB,
+    struct engine_config engine = {.memory_bytes = memory_bytes,
+                                   .item_bytes_max = memory_bytes / 8,
                                    .page_bytes = 64 * KIB};
     struct node_hooks hooks = {.ctx = side,
                                .dial = on_dial,
@@ -166,12 +166,17 @@ static void boot_with(struct side *side, char name, uint64_t node, bool dials,
 
 void boot(struct side *side, char name, uint64_t node, bool dials)
 {
-    boot_with(side, name, node, dials, NULL);
+    boot_with(side, name, node, dials, NULL, 16 * MIB);
+}
+
+void boot_small(struct side *side, char name, uint64_t node)
+{
+    boot_with(side, name, node, true, NULL, 2 * MIB);
 }
 
 void boot_fed(struct side *side, char name, uint64_t node)
 {
-    boot_with(side, name, node, true, fetches_new());
+    boot_with(side, name, node, true, fetches_new(), 16 * MIB);
 }
 
 void halt(struct side *side)

@@ -40,6 +40,8 @@ void end(void);
 /* ---- nodes and what lies between ---- */
 
 void boot(struct side *side, char name, uint64_t node, bool dials);
+/* One with less memory than others. */
+void boot_small(struct side *side, char name, uint64_t node);
 /* One whose clients need not wait until it has the data. */
 void boot_fed(struct side *side, char name, uint64_t node);
 void halt(struct side *side);

@@ -273,8 +273,10 @@ static const struct message controls[] = {
                .present_count = 3}},
     {.type = MESSAGE_MARK, .mark = {.through_hash = 1ull << 50, .done = true}},
     {.type = MESSAGE_MARK, .mark = {.through_hash = 0, .done = false}},
+    {.type = MESSAGE_MARK, .mark = {.idle = true}},
     {.type = MESSAGE_ACK,
      .ack = {.applied = 300, .through_hash = UINT64_MAX, .done = true}},
+    {.type = MESSAGE_ACK, .ack = {.applied = 1, .prompt = true, .full = true}},
     {.type = MESSAGE_FLUSH,
      .flush = {.floor = 5, .pending = STAMP_ABSORB_MAX, .due_ns = 77}},
     {.type = MESSAGE_HEARTBEAT,
@@ -371,12 +373,14 @@ static void assert_equal(const struct message *a, const struct message *b)
     case MESSAGE_MARK:
         ck_assert_uint_eq(a->mark.through_hash, b->mark.through_hash);
         ck_assert_int_eq(a->mark.done, b->mark.done);
+        ck_assert_int_eq(a->mark.idle, b->mark.idle);
         break;
     case MESSAGE_ACK:
         ck_assert_uint_eq(a->ack.applied, b->ack.applied);
         ck_assert_uint_eq(a->ack.through_hash, b->ack.through_hash);
         ck_assert_int_eq(a->ack.done, b->ack.done);
         ck_assert_int_eq(a->ack.prompt, b->ack.prompt);
+        ck_assert_int_eq(a->ack.full, b->ack.full);
         break;
     case MESSAGE_FLUSH:
         ck_assert_mem_eq(&a->flush, &b->flush, sizeof(a->flush));

@@ -15,6 +15,7 @@ START_TEST(a_joining_node_serves_when_it_has_the_data)
     boot(&a, 'A', 1, true);
     nobody_there(&a);
     set(&a, "k", "v");
+    now_ns += 10 * NS_PER_S;
     boot(&b, 'B', 2, true);
     connect_to(&b, &a);
     settle();
@@ -1243,10 +1244,75 @@ START_TEST(both_hurry_as_long_as_somebody_waits)
 }
 END_TEST
 
+/* A has several times what fits into B, and a tenth of it is used. */
+#define COLD_ITEMS 2000u
+#define COLD_BYTES 2000u
+#define HOT_EVERY 10u
+
+static void fill_and_use(void)
+{
+    static char value[COLD_BYTES];
+    char key[16];
+
+    for (unsigned i = 0; i < COLD_ITEMS; i++) {
+        snprintf(key, sizeof(key), "key%u", i);
+        put(&a, key, value, sizeof(value));
+    }
+    now_ns += 100 * NS_PER_S;
+    engine_thread_set_now(a.client, now_ns);
+    while (engine_upkeep(a.client) == 0)
+        ;
+    for (unsigned i = 0; i < COLD_ITEMS; i += HOT_EVERY) {
+        snprintf(key, sizeof(key), "key%u", i);
+        ck_assert_str_ne(get(&a, key), "(none)");
+    }
+    now_ns += 100 * NS_PER_S;
+    engine_thread_set_now(a.client, now_ns);
+}
+
+START_TEST(a_small_node_gets_what_is_used_and_not_all_of_the_rest)
+{
+    char key[16];
+
+    boot(&a, 'A', 1, true);
+    nobody_there(&a);
+    fill_and_use();
+    boot_small(&b, 'B', 2);
+    connect_to(&b, &a);
+    settle();
+    ck_assert_int_eq(status(&b).state, NODE_PAIRED);
+    for (unsigned i = 0; i < COLD_ITEMS; i += HOT_EVERY) {
+        snprintf(key, sizeof(key), "key%u", i);
+        ck_assert_msg(strcmp(get(&b, key), "(none)") != 0, "%s", key);
+    }
+    ck_assert_uint_gt(engine_items(b.engine), COLD_ITEMS / HOT_EVERY);
+    ck_assert_uint_lt(status(&a).sent, COLD_ITEMS / 2);
+    ck_assert_uint_eq(status(&a).dirty_buckets, 0);
+}
+END_TEST
+
+/* For a node that has all the room there is nothing goes twice. */
+START_TEST(what_went_ahead_does_not_go_again)
+{
+    boot(&a, 'A', 1, true);
+    nobody_there(&a);
+    fill_and_use();
+    boot(&b, 'B', 2, true);
+    connect_to(&b, &a);
+    settle();
+    ck_assert_uint_eq(engine_items(b.engine), COLD_ITEMS);
+    ck_assert_uint_eq(status(&a).sent, COLD_ITEMS);
+    ck_assert_uint_eq(status(&b).resync_items_done, COLD_ITEMS);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
     tcase_add_checked_fixture(tests, begin, end);
     tcase_add_test(tests, a_joining_node_serves_when_it_has_the_data);
+    tcase_add_test(tests,
+                   a_small_node_gets_what_is_used_and_not_all_of_the_rest);
+    tcase_add_test(tests, what_went_ahead_does_not_go_again);
     tcase_add_test(tests, changes_go_both_ways);
     tcase_add_test(tests, a_hot_key_goes_once);
     tcase_add_test(tests, nothing_comes_back_to_where_it_was_written);
