@@ -97,7 +97,8 @@ NOT_COMPARED = {
     'bytes', 'bytes_read', 'bytes_written', 'connection_structures',
     'crawler_items_checked', 'crawler_reclaimed', 'curr_connections',
     'lru_crawler_running', 'lru_crawler_starts', 'lru_maintainer_juggles',
-    'moves_to_cold', 'moves_to_warm', 'moves_within_lru', 'pid',
+    'lrutail_reflocked', 'moves_to_cold', 'moves_to_warm',
+    'moves_within_lru', 'pid',
     'read_buf_bytes', 'read_buf_bytes_free', 'read_buf_count', 'reclaimed',
     'response_obj_bytes', 'response_obj_count', 'rusage_system',
     'rusage_user', 'time', 'total_connections', 'uptime', 'version'}
